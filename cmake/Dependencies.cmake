@@ -1,0 +1,26 @@
+# What hookstream builds on, all from Debian 12.
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(Protobuf 3.21 MODULE REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(yaml-cpp 0.7 CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(fmt CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(simdjson CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark CONFIG REQUIRED)
+find_package(RocksDB CONFIG REQUIRED)
+pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+# Beast and Asio are headers; these definitions have to be the same in every translation unit.
+add_library(hookstream_asio INTERFACE)
+target_include_directories(hookstream_asio SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
+target_compile_definitions(hookstream_asio INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_NO_TS_EXECUTORS BOOST_ERROR_CODE_HEADER_ONLY)
+target_link_libraries(hookstream_asio INTERFACE Threads::Threads)
