@@ -25,7 +25,7 @@ WANTED = {
     "no capability": r"^ +- ALL$",
     "a seccomp profile": r"^ +type: RuntimeDefault$",
     "a memory limit": r"^ +memory: 2Gi$",
-    "keys as files": r"^ +mountPath: /run/secrets/hookstream$",
+    "keys as files": r"^ +(- )?mountPath: /run/secrets/hookstream$",
     "an image that names no registry": r"^ +(- )?image: hookstream:[\w.]+$",
 }
 UNWANTED = {
