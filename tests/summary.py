@@ -5,7 +5,7 @@ Usage: summary.py [--skipped N] FOLDER...
 
 A folder holds ctest.xml (one entry a program) and, for a GoogleTest program NAME, NAME.xml with its test cases, which
 then count instead of the entry. A program that failed without a failed test case (it crashed, or leaked) counts as one
-failure. Any other file of the folder counts as it is when there is no ctest.xml.
+failure. Without a ctest.xml the folder's files count as they are; a folder without results counts as one failure.
 Exit code: 0 when something ran and nothing failed.
 """
 
@@ -30,6 +30,8 @@ def tally(path):
 
 
 def tally_folder(folder):
+    if not any(True for path in folder.glob("*.xml") for _ in ElementTree.parse(path).getroot().iter("testcase")):
+        return 0, ["no results"], 0
     ctest = folder / "ctest.xml"
     if not ctest.exists():
         results = [tally(path) for path in sorted(folder.glob("*.xml"))]
