@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,13 +25,12 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
-#include "ingest/ingest.h"
 #include "metrics/metrics.h"
+#include "provider/request.h"
 
 namespace hookstream::edge {
 
-using ingest::Header;
+using Header = provider::HeaderView;
 
 struct ServerOptions {
   std::string name = "http";           // the label `server` of the metrics, and in log lines
@@ -52,7 +52,7 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;  // origin form: path and query, as sent
   std::string_view path;
-  absl::Span<const Header> headers;
+  std::span<const Header> headers;
 };
 
 struct Response {

@@ -14,9 +14,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,33 +26,24 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "metrics/metrics.h"
+#include "provider/provider.h"
+#include "provider/request.h"
 #include "store/store.h"
-
-namespace hookstream::provider {
-class Provider;
-}
+#include "verify/verifier.h"
 
 namespace hookstream::ingest {
 
 // --- configuration ---
 
-struct SourceKey {
-  std::string id;      // shown in Event.verification, metrics and ListSources; never the secret
-  std::string secret;  // as the provider's page shows it
-  absl::Time not_before = absl::InfinitePast();
-  absl::Time not_after = absl::InfiniteFuture();
-};
-
-// One `sources:` entry, secrets resolved.
+// One `sources:` entry.
 struct SourceConfig {
   std::string name;  // 1 to 63 characters of [a-z0-9-]; the path is /webhooks/<name>
   std::shared_ptr<const provider::Provider> preset;
-  std::vector<SourceKey> keys;
-  std::map<std::string, std::string> params;  // what the preset lists under `secrets`, read as secret.N
+  std::vector<verify::Key> keys;  // secrets resolved
+  verify::Params params;          // what the preset lists under `secrets`, read as secret.N
   bool verification_none = false;             // `verification: none`: nothing is verified
   bool enforce = true;                        // false: audit mode: accept, mark, count
   absl::Duration dedupe_window = absl::Hours(72);
@@ -71,17 +62,14 @@ struct Options {
 
 // --- a request ---
 
-struct Header {
-  std::string_view name;  // as it was sent
-  std::string_view value;
-};
+using Header = provider::HeaderView;
 
 // Views have to live until Handle returns; the body is taken over.
 struct HttpRequest {
   std::string_view source;  // from the path, percent-decoding not applied
   std::string_view method;
   std::string_view target;  // path and query, as sent
-  absl::Span<const Header> headers;
+  std::span<const Header> headers;
   std::string body;
 };
 
