@@ -213,18 +213,19 @@ std::optional<uint64_t> RequestReader::ContentLength() const {
   return content_length_;
 }
 
-void RequestReader::ReadBody(uint64_t bytes_max) {
+bool RequestReader::ReadBody(uint64_t bytes_max) {
   if (chunked_) {
     parser_->body_limit(bytes_max);
     phase_ = Phase::kChunkedBody;
-    return;
+    return true;
   }
   if (content_length_ > bytes_max) {
     Fail(413, "body_too_large", "the body is larger than this source takes");
-    return;
+    return false;
   }
   body_.reserve(std::min<size_t>(content_length_, kFirstBodyBytes));
   phase_ = Phase::kSizedBody;
+  return true;
 }
 
 void RequestReader::NextRequest() {

@@ -62,8 +62,9 @@ class RequestReader {
   // Nothing for a chunked body.
   std::optional<uint64_t> ContentLength() const;
 
-  // After kHead. A body of exactly `bytes_max` is read, a larger one is an error 413.
-  void ReadBody(uint64_t bytes_max);
+  // After kHead. A body of exactly `bytes_max` is read, a larger one is an error 413: at once (false) when its length was
+  // announced, else while it is read.
+  bool ReadBody(uint64_t bytes_max);
   // True when some of the body is here already: the sender does not wait for "100 Continue".
   bool BodyBegun() const { return begin_ != end_; }
   std::string TakeBody() { return std::move(body_); }

@@ -8,7 +8,8 @@
 // state is touched there only. Requests of a connection are answered one after the other, in their order.
 //
 // Bounds: connections, bytes of a head, header lines, bytes of a body (the handler's word), bytes read ahead (one read
-// buffer), and a time for each phase: idle, head, body, handling, writing.
+// buffer), and a time for each phase: idle, head, body, handling, writing. Timeouts are looked at in ticks of a quarter of
+// the shortest, at most half a second, so one comes up to two ticks late.
 //
 // Threads: Start, Drain and Stop from the owner's thread, in this order; the others from any.
 #pragma once
@@ -39,8 +40,8 @@ struct ServerOptions {
   int connections_max = 10'000;  // over it: 503 and close
   int head_bytes_max = 16 << 10;
   int head_lines_max = 100;
-  absl::Duration idle_timeout = absl::Seconds(75);    // between requests; also for a connection that sends nothing
-  absl::Duration head_timeout = absl::Seconds(10);    // from a request's first byte to the end of its head
+  absl::Duration idle_timeout = absl::Seconds(75);    // between requests
+  absl::Duration head_timeout = absl::Seconds(10);    // for a head, from its first byte; the first from the connection
   absl::Duration body_timeout = absl::Seconds(30);    // from the end of the head to the end of the body
   absl::Duration handle_timeout = absl::Seconds(30);  // until the handler has answered; then 503
   absl::Duration write_timeout = absl::Seconds(10);   // until the peer has taken the answer

@@ -32,6 +32,7 @@
 #include "provider/provider.h"
 #include "provider/request.h"
 #include "store/store.h"
+#include "verify/handshake.h"
 #include "verify/verifier.h"
 
 namespace hookstream::ingest {
@@ -88,26 +89,21 @@ enum class Reason : uint8_t {
 inline constexpr size_t kReasonCount = 7;
 std::string_view ReasonName(Reason reason);  // "unknown_source", ...
 
+// An answer that the provider's preset prescribes: to a handshake, or instead of the usual one.
+using Reply = verify::HandshakeReply;
+
 struct Refused {
   Reason reason;
   absl::Duration retry_after = absl::ZeroDuration();  // whole seconds; zero: none
   std::string allow;                                  // for kMethodNotAllowed: "POST, GET"
-};
-
-// An answer that the provider's preset prescribes: to a handshake, or instead of the usual acceptance.
-struct Reply {
-  int status = 200;
-  std::string content_type;
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<Reply> reply;                         // the preset's own answer to a refused signature
 };
 
 struct Accepted {
   std::vector<store::Appended> events;  // in the order of the body; empty when it held none
   StoreTag tag = 0;                     // for FormatEventId
   bool many = false;                    // the preset splits bodies: answer with a list
-  const Reply* reply = nullptr;         // the preset's own answer; lives as long as `snapshot`
-  std::shared_ptr<const void> snapshot;
+  std::optional<Reply> reply;           // the preset's own answer
 };
 
 using Outcome = std::variant<Accepted, Reply, Refused>;
@@ -132,6 +128,8 @@ struct SourceInfo {
   std::vector<KeyInfo> keys;
 };
 
+class Metrics;
+
 class Ingest {
  public:
   // What is known of a request once its head is there.
@@ -150,7 +148,8 @@ class Ingest {
   // Not OK: every request is refused with kUnavailable before any work is done for it. OK at first.
   void SetHealth(const absl::Status& health);
 
-  Admission Admit(std::string_view source, std::string_view method) const;
+  // Before the body is read. A request that is refused here is not given to Handle.
+  Admission Admit(std::string_view source, std::string_view method);
   void Handle(HttpRequest request, Done done);
 
   // In the order of their names.
@@ -159,15 +158,15 @@ class Ingest {
  private:
   struct Source;
   struct Snapshot;
-  class Metrics;
   struct Pending;
 
   std::shared_ptr<const Snapshot> Current() const;
-  void Complete(Pending& pending, absl::StatusOr<std::vector<store::Appended>> appended);
+  static void Complete(Pending& pending, absl::StatusOr<std::vector<store::Appended>> appended);
 
   const Options options_;
   store::Store& store_;
   const Clock& clock_;
+  metrics::Registry& registry_;
   const std::unique_ptr<Metrics> metrics_;
   std::atomic<bool> available_{true};
   std::atomic<uint64_t> next_request_{1};
