@@ -129,6 +129,7 @@ struct SourceInfo {
 };
 
 class Metrics;
+struct SourceStats;
 
 class Ingest {
  public:
@@ -161,6 +162,12 @@ class Ingest {
   struct Pending;
 
   std::shared_ptr<const Snapshot> Current() const;
+  // What needs no body: nullptr for an unknown source; `refused` is set when the request goes no further.
+  const Source* Check(const Snapshot& snapshot, std::string_view name, std::string_view method,
+                      std::optional<Refused>& refused);
+  Refused Refuse(const Source& source, Reason reason, absl::Duration retry_after = absl::ZeroDuration(),
+                 std::string_view error = {});
+  void LogRefused(SourceStats& stats, std::string_view source, Reason reason, std::string_view error);
   static void Complete(Pending& pending, absl::StatusOr<std::vector<store::Appended>> appended);
 
   const Options options_;
