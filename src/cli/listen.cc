@@ -1,4 +1,5 @@
 // `hookstream listen`: deliveries of a subscription, or of a private one, printed or forwarded.
+#include <algorithm>
 #include <atomic>
 #include <iostream>
 #include <memory>
@@ -46,6 +47,7 @@ struct Listen {
   std::string since;
   std::string forward;
   int64_t count = 0;
+  int64_t miss = 0;
   bool no_ack = false;
   std::string client_id;
 
@@ -63,7 +65,7 @@ struct Listen {
     open.set_max_message_bytes(256 << 20);
     // No more at a time than are wanted in all, and few when each is worked on.
     const int64_t most = forward.empty() ? 1'000 : 16;
-    open.set_max_outstanding_events(static_cast<int32_t>(count == 0 ? most : std::min(count, most)));
+    open.set_max_outstanding_events(static_cast<int32_t>(count == 0 ? most : std::min(count + miss, most)));
     return request;
   }
 
@@ -105,7 +107,8 @@ struct Listen {
       stream->Write(open);
     }
 
-    int64_t seen = 0, unsettled = 0, retried = 0;
+    // Deliveries that were left to their deadline, that were handled, whose settlement is not answered, or was not taken.
+    int64_t missed = 0, seen = 0, unsettled = 0, retried = 0;
     v1::SubscribeResponse response;
     while (stream->Read(&response)) {
       switch (response.response_case()) {
@@ -116,8 +119,12 @@ struct Listen {
           v1::SubscribeRequest answer;
           for (const v1::Delivery& delivery : response.deliveries().deliveries()) {
             if (interrupted || (count > 0 && seen >= count)) break;
-            ++seen;
             Print(delivery, writer);
+            if (missed < miss) {
+              ++missed;
+              continue;
+            }
+            ++seen;
             v1::Settlement settlement;
             settlement.set_delivery_id(delivery.delivery_id());
             settlement.mutable_ack();
@@ -228,6 +235,8 @@ void AddListen(CLI::App& app, int& exit_code) {
   verb->add_option("--forward", listen->forward, "post each original request there; 2xx acknowledges, else it comes again")->type_name("URL");
   verb->add_option("--count,-n", listen->count, "end after so many")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   verb->add_flag("--no-ack", listen->no_ack, "acknowledge nothing: events come again when their deadline has passed");
+  verb->add_option("--miss", listen->miss, "leave the first so many deliveries to their deadline, to see them come again; --count does not count them")
+      ->check(CLI::Range(int64_t{0}, int64_t{100'000}));
   verb->add_option("--client-id", listen->client_id, "name of this client over reconnections");
   AddCommon(*verb, listen->common);
 }
