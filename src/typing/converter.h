@@ -68,6 +68,8 @@ class Converter {
 
  private:
   struct State;
+  Typed ConvertItem(const Registry& registry, std::string_view provider, std::string_view type, ContentKind kind,
+                    std::string_view item);
   std::unique_ptr<State> state_;
 };
 

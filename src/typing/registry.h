@@ -41,8 +41,8 @@ struct UserSet {
 struct RegistryOptions {
   // The messages of proto/hookstream. False only in tests.
   bool builtin = true;
-  // They go before the built-in ones, in this order. Files under hookstream/ and google/protobuf/ in them serve imports
-  // only. At most kMaxUserSets, each at most kMaxSetBytes.
+  // Their mappings go before the built-in ones. Files under hookstream/ and google/protobuf/ in them serve imports only.
+  // At most kMaxUserSets, each at most kMaxSetBytes.
   std::vector<UserSet> user_sets;
 };
 
@@ -88,7 +88,7 @@ class Registry {
   // Numbers of the extensions of a message that the sets define; NOT_FOUND: no such message.
   absl::StatusOr<std::vector<int>> ExtensionNumbers(std::string_view extendee) const;
 
-  // Descriptor of a message in the set that types with it (users' sets first). Null: unknown. Lives as long as this.
+  // Null: unknown. Lives as long as the registry.
   const google::protobuf::Descriptor* FindMessage(std::string_view full_name) const;
 
   // Fingerprint over all sets: changes when anything would be typed differently.
@@ -102,7 +102,10 @@ class Registry {
   Registry();
   struct Set;
   struct Index;
-  std::vector<std::unique_ptr<Set>> sets_;
+  template <typename Find>
+  absl::StatusOr<std::vector<std::string>> FilesOf(const Find& find, const std::string& what) const;
+
+  std::vector<std::unique_ptr<Set>> sets_;  // the built-in one first
   std::unique_ptr<Index> index_;
   std::string fingerprint_;
 };
