@@ -144,6 +144,7 @@ class Loader {
     map.Int("max_streams", grpc.max_streams, 1, 1'000'000);
     map.Bytes("max_message", grpc.max_message, 64 * kKiB, 256 * kMiB);
     map.Duration("heartbeat", grpc.heartbeat, absl::Seconds(1), absl::Hours(1));
+    map.Bytes("cache", grpc.cache, kMiB, 64 * kGiB);
     map.Duration("resume_grace", grpc.resume_grace, absl::ZeroDuration(), absl::Minutes(10));
     NotYet(map, "tls", "listen on loopback or within a trusted network");
     NotYet(map, "auth", "listen on loopback or within a trusted network");
@@ -163,7 +164,7 @@ class Loader {
     });
     map.Bytes("max_bytes", store.max_bytes, kMiB, 1024 * kTiB);
     map.Bytes("max_queue_bytes", store.max_queue_bytes, kMiB, 64 * kGiB);
-    map.Bytes("tail_bytes", store.tail_bytes, kMiB, 64 * kGiB);
+    map.Bytes("cache", store.cache, kMiB, 64 * kGiB);
     if (!map.describing() && store.data_dir.empty()) map.Error("data_dir", "is missing: the folder that events are kept in");
   }
 

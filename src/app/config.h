@@ -27,6 +27,7 @@ struct Listen {
 
   std::string Text() const;
   bool loopback() const;
+  friend bool operator==(const Listen&, const Listen&) = default;
 };
 
 struct KeyConfig {
@@ -74,6 +75,7 @@ struct Config {
     absl::Duration body_timeout = absl::Seconds(30);
     absl::Duration handle_timeout = absl::Seconds(30);
     absl::Duration write_timeout = absl::Seconds(10);
+    friend bool operator==(const Http&, const Http&) = default;
   } http;
 
   struct Grpc {
@@ -81,11 +83,14 @@ struct Config {
     int64_t max_streams = 1'000;
     int64_t max_message = 4 << 20;
     absl::Duration heartbeat = absl::Seconds(15);
-    absl::Duration resume_grace = absl::Seconds(10);
+    absl::Duration resume_grace = absl::Seconds(15);
+    int64_t cache = 64 << 20;  // of recent events, typed
+    friend bool operator==(const Grpc&, const Grpc&) = default;
   } grpc;
 
   struct Admin {
     Listen listen{"127.0.0.1", 9091};
+    friend bool operator==(const Admin&, const Admin&) = default;
   } admin;
 
   struct Store {
@@ -94,12 +99,14 @@ struct Config {
     int64_t retention_bytes = 20LL << 30;
     int64_t max_bytes = 50LL << 30;
     int64_t max_queue_bytes = 64 << 20;
-    int64_t tail_bytes = 64 << 20;
+    int64_t cache = 64 << 20;  // of recent events, as they are stored
+    friend bool operator==(const Store&, const Store&) = default;
   } store;
 
   struct Log {
     LogFormat format = LogFormat::kText;
     LogLevel level = LogLevel::kInfo;
+    friend bool operator==(const Log&, const Log&) = default;
   } log;
 
   absl::Duration shutdown_grace = absl::Seconds(25);
