@@ -33,6 +33,7 @@ RUN apt-get update -q \
   && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/hookstream --shell /usr/sbin/nologin hookstream \
   && install -d -o hookstream -g hookstream -m 0750 /var/lib/hookstream
 COPY --from=build /out/usr /usr
+RUN ! ldd /usr/local/bin/hookstream | grep "not found"
 USER 10001:10001
 WORKDIR /var/lib/hookstream
 VOLUME /var/lib/hookstream

@@ -20,6 +20,7 @@ HOSTS = re.compile("|".join((
     r"\bghc" + r"r\.io\b", r"\bqua" + r"y\.io\b", r"\bgc" + r"r\.io\b", r"registry\.k8" + r"s\.io")))
 MACHINE = re.compile(r"(?<![\w.@$}-])/(home|root|Users|wo" + r"rk)/\w|\.\./sha" + "red")
 TEXT = re.compile(r"\.(cc|h|proto|py|ya?ml|md|cmake|sh|m?js|ts|json|toml|supp|cfg|txt)$|(^|/)(dev|run|Dockerfile)$")
+LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
 FOREIGN = ("tests/data/", "tests/fuzz/corpus/")
 BYTES_MAX = 1 << 20
 
@@ -61,13 +62,23 @@ def check_file(name, content):
     return violations
 
 
+def check_links(name, text, root):
+    """The links of a page that lead to no file of the repository."""
+    return [f"{name}: a link to {target}, which is not there" for target in LINK.findall(text)
+            if not (root / name).parent.joinpath(target).exists()]
+
+
 def check(root):
     listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                              check=True, capture_output=True, text=True).stdout
     names = sorted(name for name in set(listing.split("\0")) if (root / name).is_file())
     if not names:
         raise SystemExit(f"{root}: no files")
-    return [violation for name in names for violation in check_file(name, (root / name).read_bytes())]
+    violations = [violation for name in names for violation in check_file(name, (root / name).read_bytes())]
+    for name in names:
+        if name.endswith(".md") and not name.startswith(FOREIGN):
+            violations += check_links(name, (root / name).read_text(), root)
+    return violations
 
 
 def self_test():
@@ -99,7 +110,10 @@ def self_test():
     for name, content, expected in planted:
         found = check_file(name, content if isinstance(content, bytes) else content.encode())
         assert len(found) == 1 and expected in found[0], (name, expected, found)
-    print(f"{len(planted)} planted violations found")
+    root = pathlib.Path(__file__).resolve().parents[2]
+    page = "[a](dev) [b](https://example.com/x) [c](#part) [d](no/such/page.md)\n"
+    assert check_links("README.md", page, root) == ["README.md: a link to no/such/page.md, which is not there"]
+    print(f"{len(planted) + 1} planted violations found")
 
 
 def main():
