@@ -9,7 +9,6 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -20,6 +19,7 @@
 #include <thread>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -140,13 +140,13 @@ struct Loop {
   void RunAnswers();
 
   asio::io_context io{1};
-  asio::executor_work_guard<Executor> work{io.get_executor()};
-  Timer ticker{io};
+  Timer ticker{io};  // always waiting, so that the loop has work until it is stopped
   const SteadyClock::duration tick;
   SteadyClock::time_point now = SteadyClock::now();
   std::string date;
   int64_t date_seconds = 0;
   bool draining = false;
+  bool ended = false;
   absl::flat_hash_set<std::shared_ptr<Connection>> connections;
   std::thread thread;
   std::thread::id thread_id;
@@ -166,13 +166,12 @@ struct Loop {
 
 class Server::Core : public std::enable_shared_from_this<Core> {
  public:
-  Core(ServerOptions options, Handler& handler, metrics::Registry& registry)
-      : options(std::move(options)), handler(handler), metrics(registry, this->options) {
-    const absl::Duration shortest =
-        std::min({this->options.idle_timeout, this->options.head_timeout, this->options.body_timeout,
-                  this->options.handle_timeout, this->options.write_timeout, this->options.linger_timeout});
+  Core(ServerOptions server_options, Handler& server_handler, metrics::Registry& registry)
+      : options(std::move(server_options)), handler(server_handler), metrics(registry, options) {
+    const absl::Duration shortest = std::min({options.idle_timeout, options.head_timeout, options.body_timeout,
+                                              options.handle_timeout, options.write_timeout, options.linger_timeout});
     const absl::Duration tick = std::clamp(shortest / 4, absl::Milliseconds(5), absl::Milliseconds(500));
-    for (int i = 0; i < std::max(1, this->options.threads); ++i) loops.push_back(std::make_unique<Loop>(ToSteady(tick)));
+    for (int i = 0; i < std::max(1, options.threads); ++i) loops.push_back(std::make_unique<Loop>(ToSteady(tick)));
   }
 
   absl::Status Start();
@@ -557,7 +556,7 @@ void Loop::Tick() {
   for (const auto& connection : late) connection->OnTimeout();
   ticker.expires_after(tick);
   ticker.async_wait([this](const error_code& ec) {
-    if (!ec) Tick();
+    if (!ec && !ended) Tick();
   });
 }
 
@@ -703,8 +702,8 @@ void Server::Core::Stop() {
       }
       const std::vector<std::shared_ptr<Connection>> all(l->connections.begin(), l->connections.end());
       for (const auto& connection : all) connection->Close();
+      l->ended = true;
       l->ticker.cancel();
-      l->work.reset();
     });
   }
   for (auto& loop : loops) loop->thread.join();

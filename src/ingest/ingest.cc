@@ -492,7 +492,8 @@ void Ingest::Complete(Pending& pending, absl::StatusOr<std::vector<store::Append
       reason = Reason::kBodyTooLarge;
       retry_after = absl::ZeroDuration();
     }
-    std::move(pending.done)(ingest.Refuse(source, reason, retry_after, appended.status().message()));
+    const std::string error(appended.status().message());
+    std::move(pending.done)(ingest.Refuse(source, reason, retry_after, error));
     return;
   }
   ingest.metrics_->append_seconds.Observe(absl::ToDoubleSeconds(ingest.clock_.MonoNow() - pending.started));

@@ -56,6 +56,9 @@ class Context {
   // null, objects and arrays are missing.
   std::optional<std::string_view> Find(const Value& value);
 
+  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or several.
+  std::optional<std::string_view> OnlyOtherKey(const Value& value, const std::vector<std::string>& known);
+
   // First value of the header, whose name is compared without case.
   std::optional<std::string_view> Header(std::string_view name) const;
   size_t CountHeader(std::string_view name) const;

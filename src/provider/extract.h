@@ -51,4 +51,9 @@ struct Extracted {
 
 Extracted Extract(const Provider& provider, Context& context);
 
+// What is to be typed of a stored event: `body` itself, or for `content: form.FIELD` and a form the field's decoded text
+// (written to `scratch`).
+std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
+                               std::string& scratch);
+
 }  // namespace hookstream::provider

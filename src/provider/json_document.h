@@ -1,0 +1,59 @@
+// A parsed JSON document together with the text that it came from, so that parts of it can be cut out byte for byte.
+// Internal to the room.
+#pragma once
+
+#include <simdjson.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hookstream::provider {
+
+// The parser is borrowed from the thread's pool and goes back to the pool of the thread that destroys this.
+struct JsonState {
+  JsonState() = default;
+  ~JsonState();
+  JsonState(const JsonState&) = delete;
+  JsonState& operator=(const JsonState&) = delete;
+
+  // As long-lived as what it was parsed from.
+  std::string_view text;
+  std::unique_ptr<simdjson::dom::parser> parser;
+  simdjson::dom::element root;
+  // The element that `item` and `item1` stand for at the moment.
+  std::optional<simdjson::dom::element> item;
+  std::optional<simdjson::dom::element> item1;
+};
+
+// nullptr: simdjson refuses it, or it is too large.
+std::unique_ptr<JsonState> ParseJson(std::string_view text);
+
+// First member of that name, or the array's element; nullopt when there is none.
+std::optional<simdjson::dom::element> FindJson(simdjson::dom::element from, const std::vector<std::string>& path);
+
+// A scalar's text: strings decoded (as long-lived as the parser), numbers and booleans written into `scratch`. nullopt
+// for null, objects and arrays.
+std::optional<std::string_view> JsonText(simdjson::dom::element element, std::string& scratch);
+
+struct JsonItem {
+  simdjson::dom::element item;
+  // The element at the path's first "*".
+  simdjson::dom::element item1;
+  // Its bytes in the document.
+  std::string_view bytes;
+};
+
+enum class SplitResult { kItems, kNoList, kTooMany };
+
+// Every element at `path` ("*": each element of an array). Elements without the rest of the path are left out. kNoList:
+// where a "*" belongs there is no array.
+SplitResult SplitJson(const JsonState& json, const std::vector<std::string>& path, size_t max_items,
+                      std::vector<JsonItem>& out);
+
+// The bytes of the value at the path.
+std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path);
+
+}  // namespace hookstream::provider
