@@ -253,7 +253,8 @@ class Tracker {
   // The store took them away: they are no longer here, what is committed in flight is still answered.
   void ClaimLost(std::span<const Seq> seqs);
   // Handed out by the store as those of Claimed, but the filter says no: never Claimed, settled by the next commit.
-  void Skip(std::span<const Seq> seqs);
+  // `bytes`: theirs together.
+  void Skip(std::span<const Seq> seqs, int64_t bytes);
 
   // In the order given. `stream` gets the results; it need not be the one that holds the leases, nor be open: the
   // settlements of a unary call are always confirmed.
@@ -289,6 +290,161 @@ class Tracker {
   // What the store may still hand out.
   Credit Wanted() const { return wanted_; }
   size_t OpenStreams() const { return open_streams_; }
+
+ private:
+  // Slots in events_ and streams_.
+  using Slot = uint32_t;
+  static constexpr Slot kNil = UINT32_MAX;
+
+  enum class State : uint8_t { kFree, kReady, kLeased, kSettling, kFailing, kWaiting, kDying };
+
+  // In the order in which they are sent.
+  enum Queue : uint8_t {
+    // Its last attempt ended with a lost connection, which it may have caused: a stream gets one at first, and one more
+    // at a time for each that it acknowledges, so that a poisonous event does not take its neighbours along.
+    kSuspect,
+    kRedelivery,
+    kFresh,
+    kQueues
+  };
+
+  struct Link {
+    Slot prev = kNil;
+    Slot next = kNil;
+  };
+  struct List {
+    Slot head = kNil;
+    Slot tail = kNil;
+    bool empty() const { return head == kNil; }
+  };
+  enum LinkKind { kByState, kByStream, kLinks };
+
+  // Who is to hear of a commit, and whether of OK too. stream 0: nobody.
+  struct Reply {
+    StreamId stream = 0;
+    bool confirm = false;
+  };
+
+  struct Event {
+    Seq seq = 0;
+    int64_t bytes = 0;
+    State state = State::kFree;
+    Queue queue = kFresh;
+    // The lease's end is not at its place in leases_ but in timers_.
+    bool in_timers = false;
+    // Failing, Dying: `record` has the failure on top that is not yet durable.
+    bool failure_pending = false;
+    // Settling, Failing, Dying: forgotten once the commit is answered.
+    bool claim_lost = false;
+    // Of the newest delivery; 0: none yet.
+    uint32_t number = 0;
+    Slot stream = kNil;         // Leased
+    Link links[kLinks];         // kByState: ready_, leases_ or a commit's; kByStream: Stream::leases
+    MonoTime at;                // Leased: deadline; Waiting, Failing: due
+    MonoTime leased_at;         // Leased
+    absl::Duration delay;       // Failing: what the outcome says
+    Reply reply;                // Settling, Failing, Dying
+    Reply late_ack;             // Failing, Dying: an ack that came after the failure
+    RetryRecord record;
+  };
+
+  enum class StreamState : uint8_t { kFree, kOpen, kLost, kDetached };
+
+  struct Stream {
+    StreamState state = StreamState::kFree;
+    bool confirm = false;
+    StreamId id = 0;
+    StreamId session = 0;
+    std::string client_id;
+    Credit credit;
+    Credit outstanding;
+    int64_t suspects = 0;
+    int64_t suspects_max = 1;
+    List leases;
+    MonoTime grace_end;
+  };
+
+  struct PendingCommit {
+    CommitToken token = 0;
+    bool confirm = false;
+    List events;
+    std::vector<Seq> skips;
+  };
+
+  // Lists and slots.
+  void Append(List& list, LinkKind kind, Slot slot);
+  void Unlink(List& list, LinkKind kind, Slot slot);
+  Slot NewEvent(Seq seq);
+  void Forget(Slot slot);
+  void SetState(Event& event, State state);
+
+  // Transitions. Each expects the event in no list but where it says so.
+  void MakeReady(Slot slot, Now now);
+  void MakeWaiting(Slot slot, MonoTime due);
+  void MakeSettling(Slot slot, Reply reply);
+  void Fail(Slot slot, FailureKind kind, std::string_view reason, std::optional<absl::Duration> delay, Reply reply,
+            Now now);
+  void Die(Slot slot, Reply reply);
+  void Lease(Slot slot, Slot stream, MonoTime now);
+  void EndLease(Slot slot);       // from Leased to no list
+  void LeaveReady(Slot slot);     // from Ready to no list
+  void LeaveWaiting(Slot slot);   // from Waiting to no list
+  void StopLeaseTimer(Slot slot);
+  void FinishCommitted(Slot slot, bool ok, Now now);
+  bool Exhausted(const Event& event) const;
+
+  void SettleOne(StreamId stream, bool confirm, const Settlement& settlement, Now now);
+  bool Extend(Slot slot, std::optional<absl::Duration> delay, MonoTime now);
+  void Answer(Reply reply, const Event& event, ResultStatus status);
+
+  Stream* FindOpen(StreamId id);
+  void FreeStream(Slot slot);
+  void GiveBackLeases(Slot stream, Now now);
+  void FailLeases(Slot stream, Now now);
+
+  // The parts of a Step.
+  void FireTimers(Now now);
+  void ReleaseAll(Actions& actions);
+  void SendReady(MonoTime now, Actions& actions);
+  uint32_t SendRunTo(Slot stream, int64_t count_max, MonoTime now, Actions& actions);
+  Slot NextFor(const Stream& stream) const;
+  void EmitCommit(MonoTime now, Actions& actions);
+  void EmitWant(Actions& actions);
+  MonoTime NextWake(MonoTime now) const;
+
+  Settings settings_;
+  Generation generation_;
+  std::mt19937_64& rng_;
+  uint32_t last_number_;
+  bool paused_ = false;
+  bool draining_ = false;
+  // After a failed commit: until then nothing is sent and nothing is tried again by itself.
+  MonoTime hold_until_{-absl::InfiniteDuration()};
+
+  std::vector<Event> events_;
+  Slot free_event_ = kNil;
+  absl::flat_hash_map<Seq, Slot> index_;
+  List ready_[kQueues];
+  int64_t ready_count_[kQueues] = {};
+  int64_t ready_bytes_[kQueues] = {};
+  // Leases with the deadline that they got when sent, which makes them ordered by it: nothing but list work for an event
+  // that is acknowledged in time. Extended leases and waiting events are in timers_.
+  List leases_;
+  absl::btree_set<std::pair<MonoTime, Slot>> timers_;
+
+  std::vector<Stream> streams_;
+  std::vector<Slot> free_streams_;
+  absl::flat_hash_map<StreamId, Slot> stream_index_;  // open ones
+  std::vector<Slot> lost_;
+  size_t open_streams_ = 0;
+  size_t next_stream_ = 0;  // whose turn it is
+
+  Credit wanted_;
+  CommitToken last_token_ = 0;
+  PendingCommit pending_;
+  std::vector<PendingCommit> in_flight_;
+  std::vector<Result> results_;
+  Counts counts_;
 };
 
 }  // namespace hookstream::delivery
