@@ -1,6 +1,7 @@
 // Events as they are sent: the store's wire bytes plus what is derived from them once for all subscriptions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -8,9 +9,12 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "store/store.h"
 #include "typing/converter.h"
@@ -18,70 +22,65 @@
 
 namespace hookstream::dispatch {
 
-enum class TypingStatus : uint8_t { kFull, kPartial, kUntyped };
-
-// Wire bytes of fields of hookstream.v1.Event that the store does not keep.
-struct TypedWire {
-  std::string data;    // field `data`; empty when the event is UNTYPED
-  std::string typing;  // field `typing`
-  TypingStatus status = TypingStatus::kUntyped;
-};
-
-// The fields from what the converter said.
-TypedWire MakeTypedWire(typing::Typed typed);
+using typing::TypedStatus;
 
 // Gives the present registry of schemas; called from any thread.
 using RegistrySource = std::function<std::shared_ptr<const typing::Registry>()>;
 
-// An event ready to be composed. Immutable and shared by subscriptions and streams.
+// An event ready to be composed (compose.h). Immutable and shared by subscriptions and streams.
 struct Prepared {
   store::EventRef event;
-  TypedWire typed;
+  TypedStatus status = TypedStatus::kUntyped;
+  // Wire bytes of fields of hookstream.v1.Event: `id` and `typing`, then, if the event is typed, `data` up to the
+  // typed message, whose bytes are `payload`.
+  std::string head;
+  size_t data_at = 0;  // where `data` begins in `head`
+  std::string payload;
 
-  int64_t Bytes() const {
-    return static_cast<int64_t>(event->data.Bytes() + typed.data.size() + typed.typing.size());
-  }
+  std::string_view IdAndTyping() const { return std::string_view(head).substr(0, data_at); }
+  bool HasData() const { return data_at < head.size(); }
+  int64_t Bytes() const { return static_cast<int64_t>(event->data.Bytes() + head.size() + payload.size()); }
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
 
 // Types an event. Thread-safe.
-PreparedRef Prepare(store::EventRef event, const typing::Registry& registry);
+PreparedRef Prepare(store::EventRef event, StoreTag tag, const typing::Registry& registry);
 
-// What TailCache tells its owner of each conversion.
-struct TypingObserver {
-  std::function<void(TypingStatus status, absl::Duration took)> converted;
-};
+// Told of each conversion.
+using TypingObserver = std::function<void(TypedStatus status, absl::Duration took)>;
 
-// Recent events, typed once by the first subscription that sends them. Thread-safe; bounded by bytes, oldest entry out
-// first. An entry that was dropped lives on while someone holds it, and is typed again when it is asked for again.
+// Recent events, typed once by the first subscription that sends them. Thread-safe; bounded by bytes, the entry that
+// came first goes first. One that was dropped lives on while someone holds it, and is typed again when it is wanted again.
 class TailCache {
  public:
-  TailCache(int64_t bytes_max, RegistrySource registry, const Clock& clock, TypingObserver observer);
+  TailCache(int64_t bytes_max, const store::Store& store, RegistrySource registry, const Clock& clock,
+            TypingObserver observer);
 
-  // The same order as `events`. Appends to `out`.
+  // Appends to `out`, in the order of `events`.
   void Get(std::span<const store::EventRef> events, std::vector<PreparedRef>& out);
   // After the registry has changed: events are typed anew.
   void Clear();
   int64_t Bytes() const;
 
  private:
-  // Two subscriptions that ask for an event at once share one conversion.
+  // Two subscriptions that want an event at once share one conversion.
   struct Entry {
     std::once_flag once;
     PreparedRef prepared;
   };
+  struct Place {
+    Seq seq;
+    int64_t bytes;
+  };
 
   const int64_t bytes_max_;
+  const store::Store& store_;
   const RegistrySource registry_;
   const Clock& clock_;
   const TypingObserver observer_;
   mutable Mutex mutex_;
   absl::flat_hash_map<Seq, std::shared_ptr<Entry>> entries_ HS_GUARDED_BY(mutex_);
-  struct Order {
-    Seq seq;
-    int64_t bytes;
-  };
-  std::deque<Order> order_ HS_GUARDED_BY(mutex_);
+  std::deque<Place> order_ HS_GUARDED_BY(mutex_);
   int64_t bytes_ HS_GUARDED_BY(mutex_) = 0;
 };
 
