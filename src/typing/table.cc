@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "google/protobuf/message.h"
@@ -122,12 +123,23 @@ bool TakesNull(const Field& field) {
   return !field.repeated && (field.kind == Kind::kValue || field.kind == Kind::kNullValue);
 }
 
-// "MESSAGE_STATUS_" for the enum MessageStatus, without case and punctuation: "messagestatus".
+// MESSAGE_STATUS_DELIVERED of the enum MessageStatus -> "delivered".
 std::string WithoutPrefix(const pb::EnumValueDescriptor& value) {
   const std::string prefix = Normalised(value.type()->name());
-  const std::string name = Normalised(value.name());
-  if (name.size() > prefix.size() && name.compare(0, prefix.size(), prefix) == 0) return name.substr(prefix.size());
-  return name;
+  std::string_view name = value.name();
+  size_t matched = 0;
+  size_t at = 0;
+  while (at < name.size() && matched < prefix.size()) {
+    const std::string c = Normalised(name.substr(at, 1));
+    if (!c.empty() && c[0] != prefix[matched]) break;
+    matched += c.size();
+    ++at;
+  }
+  if (matched == prefix.size() && at < name.size()) {
+    name.remove_prefix(at);
+    if (name.front() == '_' && name.size() > 1) name.remove_prefix(1);
+  }
+  return absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
 }
 
 Slot& SlotAt(Node& node, std::string_view key, bool numbered, MessageTable& table) {
@@ -277,7 +289,9 @@ const EnumTable* TableCompiler::EnumOf(const pb::EnumDescriptor& descriptor) {
     add_loose(Normalised(value.name()), i);
     // "unspecified" stands for no text of a provider's, unless `names` says so.
     const std::string bare = WithoutPrefix(value);
-    if (value.number() != 0 || bare != "unspecified") add_loose(bare, i);
+    if (value.number() == 0 && bare == "unspecified") continue;
+    table->exact.Add(bare, i);
+    add_loose(Normalised(bare), i);
   }
   for (const auto& [text, at] : loose) {
     if (at >= 0 && !text.empty()) table->normalised.Add(text, at);
