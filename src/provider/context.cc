@@ -61,8 +61,8 @@ std::optional<std::string_view> FindParameter(const Parameters& parameters, std:
 std::optional<simdjson::dom::element> FindElement(const JsonState* json, const Value& value) {
   if (json == nullptr) return std::nullopt;
   if (value.source == Source::kJson) return FindJson(json->root, value.path);
-  const std::optional<simdjson::dom::element>& item = value.source == Source::kItem ? json->item : json->item1;
-  return item ? FindJson(*item, value.path) : std::nullopt;
+  if (json->selected == nullptr) return std::nullopt;
+  return FindJson(value.source == Source::kItem ? json->selected->item : json->selected->item1, value.path);
 }
 
 }  // namespace
@@ -139,6 +139,26 @@ bool Context::Parsed() {
       return Json() != nullptr || (IsForm() && !Form().empty() && !FindParameter(Form(), content_.field));
   }
   return false;
+}
+
+SplitResult Context::Split(const std::vector<std::string>& path) {
+  if (Json() == nullptr) return SplitResult::kNoList;
+  json_->selected = nullptr;
+  return SplitJson(*json_, path);
+}
+
+size_t Context::ItemCount() { return Json() == nullptr ? 0 : json_->items.size(); }
+
+std::string_view Context::ItemBytes(size_t index) { return json_->items[index].bytes; }
+
+void Context::SelectItem(std::optional<size_t> index) {
+  if (Json() != nullptr) json_->selected = index ? &json_->items[*index] : nullptr;
+}
+
+void Context::SelectWhole() {
+  if (Json() == nullptr) return;
+  json_->items.assign(1, {json_->root, json_->root, json_->text});
+  SelectItem(0);
 }
 
 std::string_view Context::Keep(std::string text) { return kept_.emplace_back(std::move(text)); }

@@ -28,6 +28,9 @@ struct JsonState;
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 inline constexpr size_t kMaxParameters = 10'000;
+inline constexpr size_t kMaxItems = 1'000;
+
+enum class SplitResult { kItems, kNoList, kTooMany };
 
 class Context {
  public:
@@ -73,8 +76,19 @@ class Context {
   // True when the body could be read the way the preset's content says: JSON accepted by simdjson, or a form.
   bool Parsed();
 
-  // The JSON document's text (the body, or a form's field) and its parsed state; nullptr when there is none.
+  // The parsed JSON document (of the body, or of a form's field); nullptr when there is none.
   JsonState* Json();
+
+  // Splits the JSON document into the elements at `path` ("*": each element of an array), at most kMaxItems. kNoList:
+  // there is no document, or no array where a "*" belongs. Elements without the rest of the path are left out.
+  SplitResult Split(const std::vector<std::string>& path);
+  size_t ItemCount();
+  // The item's bytes in the document.
+  std::string_view ItemBytes(size_t index);
+  // What `item` and `item1` read from now on; nullopt: they are missing.
+  void SelectItem(std::optional<size_t> index);
+  // Makes the whole document the one item, and selects it.
+  void SelectWhole();
 
   // Keeps a computed text until the context is destroyed.
   std::string_view Keep(std::string text);

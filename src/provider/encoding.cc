@@ -8,6 +8,7 @@
 #include <simdjson.h>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 
 namespace hookstream::provider {
 namespace {
@@ -103,6 +104,21 @@ std::optional<std::string> DecodeBase64Url(std::string_view text) {
 std::string ValidUtf8(std::string_view text) {
   if (simdjson::validate_utf8(text.data(), text.size())) return std::string(text);
   return absl::CHexEscape(ToAbsl(text));
+}
+
+std::string JsonQuoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : ValidUtf8(text)) {
+    if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppend(&out, "\\u00", absl::Hex(c, absl::kZeroPad2));
+    } else {
+      out.push_back(c);
+    }
+  }
+  out.push_back('"');
+  return out;
 }
 
 std::string Sha1(std::string_view bytes) { return Digest<SHA_DIGEST_LENGTH, &SHA1>(bytes); }

@@ -24,6 +24,9 @@ std::optional<std::string> DecodeBase64Url(std::string_view text);
 // be valid.
 std::string ValidUtf8(std::string_view text);
 
+// A JSON text with its quotes; what is not UTF-8 is escaped as by ValidUtf8.
+std::string JsonQuoted(std::string_view text);
+
 std::string Sha1(std::string_view bytes);
 std::string Sha256(std::string_view bytes);
 std::string Sha512(std::string_view bytes);

@@ -252,7 +252,6 @@ class Parser {
         value.source = source;
         value.name = std::string(word.substr(name.size() + 1));
         if (value.name.empty()) return Fail(absl::StrCat(ToAbsl(name), ". needs a name"), begin);
-        if (source == Source::kHeader) absl::AsciiStrToLower(&value.name);
         out.values.push_back(std::move(value));
         return;
       }

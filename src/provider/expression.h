@@ -22,7 +22,7 @@ enum class Source : uint8_t {
 // One thing that a request (or the configuration) has.
 struct Value {
   Source source = Source::kBody;
-  // Header (in lower case), parameter or secret. Empty for kQuery and kForm: all parameters, which only `sorted` reads.
+  // Header (compared without case), parameter or secret. Empty for kQuery and kForm: all parameters, which only `sorted` reads.
   std::string name;
   // Unescaped reference tokens of a JSON pointer (RFC 6901). Empty for kJson, kItem, kItem1: the whole value, which
   // only `key_besides` reads.

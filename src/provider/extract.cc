@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "provider/encoding.h"
-#include "provider/json_document.h"
 #include "provider/time_text.h"
 
 namespace hookstream::provider {
@@ -74,38 +73,35 @@ Extracted Extract(const Provider& provider, Context& context) {
   Extracted out;
   out.parsed = context.Parsed();
   const EventRule& rule = provider.event;
-  JsonState* json = context.Json();
-  if (rule.split.empty() || json == nullptr) {
+  if (rule.split.empty()) {
     WholeBody(provider, context, out);
     return out;
   }
-  std::vector<JsonItem> items;
-  const SplitResult result = SplitJson(*json, rule.split, kMaxItems, items);
+  const SplitResult result = context.Split(rule.split);
   if (result != SplitResult::kItems) {
-    out.too_many_items = result == SplitResult::kTooMany;
-    // A single event where a list of them is usual (`/*`) is read as the item that it is.
-    if (result == SplitResult::kNoList && rule.split.size() == 1) {
-      json->item = json->item1 = json->root;
+    if (result == SplitResult::kTooMany) {
+      out.too_many_items = true;
+    } else if (rule.split.size() == 1) {
+      // A single event where a list of them is usual (`/*`) is read as the item that it is.
+      context.SelectWhole();
     } else {
-      out.parsed = out.too_many_items;
+      out.parsed = false;
     }
     WholeBody(provider, context, out);
-    json->item.reset();
-    json->item1.reset();
+    context.SelectItem(std::nullopt);
     return out;
   }
   ItemHashes hashes;
-  out.items.reserve(items.size());
-  for (size_t i = 0; i < items.size(); ++i) {
-    json->item = items[i].item;
-    json->item1 = items[i].item1;
+  const size_t count = context.ItemCount();
+  out.items.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    context.SelectItem(i);
     if (Skipped(rule, context)) continue;
-    out.items.push_back(ReadItem(rule, context, items[i].bytes, i));
+    out.items.push_back(ReadItem(rule, context, context.ItemBytes(i), i));
     ExtractedItem& item = out.items.back();
     if (item.provider_event_id.empty() && rule.id_is_hash) item.provider_event_id = hashes.IdOf(item.body);
   }
-  json->item.reset();
-  json->item1.reset();
+  context.SelectItem(std::nullopt);
   return out;
 }
 

@@ -16,7 +16,6 @@
 
 namespace hookstream::provider {
 
-inline constexpr size_t kMaxItems = 1'000;
 inline constexpr size_t kMaxTypeBytes = 256;
 inline constexpr size_t kMaxIdBytes = 512;
 inline constexpr size_t kMaxOrderingKeyBytes = 512;

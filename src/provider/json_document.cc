@@ -118,7 +118,7 @@ std::optional<Position> Step(const Position& from, std::string_view token) {
 }
 
 SplitResult Split(const Position& from, const std::vector<std::string>& path, size_t depth,
-                  const simdjson::dom::element* first, size_t max_items, std::vector<JsonItem>& out) {
+                  const simdjson::dom::element* first, std::vector<JsonItem>& out) {
   Position at = from;
   for (; depth < path.size() && path[depth] != "*"; ++depth) {
     const std::optional<Position> next = Step(at, path[depth]);
@@ -127,7 +127,7 @@ SplitResult Split(const Position& from, const std::vector<std::string>& path, si
     at = *next;
   }
   if (depth == path.size()) {
-    if (out.size() >= max_items) return SplitResult::kTooMany;
+    if (out.size() >= kMaxItems) return SplitResult::kTooMany;
     out.push_back({at.element, first == nullptr ? at.element : *first, at.bytes});
     return SplitResult::kItems;
   }
@@ -137,7 +137,7 @@ SplitResult Split(const Position& from, const std::vector<std::string>& path, si
   cursor.Enter();
   for (const simdjson::dom::element element : array) {
     const Position child{element, cursor.Take()};
-    const SplitResult result = Split(child, path, depth + 1, first == nullptr ? &element : first, max_items, out);
+    const SplitResult result = Split(child, path, depth + 1, first == nullptr ? &element : first, out);
     if (result != SplitResult::kItems) return result;
   }
   return SplitResult::kItems;
@@ -206,9 +206,9 @@ std::optional<std::string_view> JsonText(simdjson::dom::element element, std::st
   return scratch;
 }
 
-SplitResult SplitJson(const JsonState& json, const std::vector<std::string>& path, size_t max_items,
-                      std::vector<JsonItem>& out) {
-  return Split({json.root, Trimmed(json.text)}, path, 0, nullptr, max_items, out);
+SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path) {
+  json.items.clear();
+  return Split({json.root, Trimmed(json.text)}, path, 0, nullptr, json.items);
 }
 
 std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path) {

@@ -10,7 +10,17 @@
 #include <string_view>
 #include <vector>
 
+#include "provider/context.h"
+
 namespace hookstream::provider {
+
+struct JsonItem {
+  simdjson::dom::element item;
+  // The element at the path's first "*".
+  simdjson::dom::element item1;
+  // Its bytes in the document.
+  std::string_view bytes;
+};
 
 // The parser is borrowed from the thread's pool and goes back to the pool of the thread that destroys this.
 struct JsonState {
@@ -23,9 +33,9 @@ struct JsonState {
   std::string_view text;
   std::unique_ptr<simdjson::dom::parser> parser;
   simdjson::dom::element root;
-  // The element that `item` and `item1` stand for at the moment.
-  std::optional<simdjson::dom::element> item;
-  std::optional<simdjson::dom::element> item1;
+  // What the document was split into, and the one that `item` and `item1` stand for at the moment.
+  std::vector<JsonItem> items;
+  const JsonItem* selected = nullptr;
 };
 
 // nullptr: simdjson refuses it, or it is too large.
@@ -38,20 +48,9 @@ std::optional<simdjson::dom::element> FindJson(simdjson::dom::element from, cons
 // for null, objects and arrays.
 std::optional<std::string_view> JsonText(simdjson::dom::element element, std::string& scratch);
 
-struct JsonItem {
-  simdjson::dom::element item;
-  // The element at the path's first "*".
-  simdjson::dom::element item1;
-  // Its bytes in the document.
-  std::string_view bytes;
-};
-
-enum class SplitResult { kItems, kNoList, kTooMany };
-
-// Every element at `path` ("*": each element of an array). Elements without the rest of the path are left out. kNoList:
+// Fills `json.items`: every element at `path` ("*": each element of an array). Elements without the rest of the path are left out. kNoList:
 // where a "*" belongs there is no array.
-SplitResult SplitJson(const JsonState& json, const std::vector<std::string>& path, size_t max_items,
-                      std::vector<JsonItem>& out);
+SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path);
 
 // The bytes of the value at the path.
 std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path);

@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -446,7 +445,7 @@ SignatureSource ReadSignature(const YAML::Node& node) {
       absl::EndsWith(node.Scalar(), "#")) {
     const std::string& text = node.Scalar();
     SignatureSource source;
-    source.numbered_header = absl::AsciiStrToLower(text.substr(kHeader.size(), text.size() - kHeader.size() - 1));
+    source.numbered_header = text.substr(kHeader.size(), text.size() - kHeader.size() - 1);
     if (source.numbered_header.empty()) Fail(node.Mark(), "header.# has no name");
     return source;
   }
@@ -526,7 +525,7 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   if (!signature_node) {
     if (rule.scheme != Scheme::kBasic) Fail(fields.mark(), "verify needs 'signature' (where it is, e.g. header.X-Signature)");
     Chain authorization;
-    authorization.values.push_back({Source::kHeader, "authorization", {}, false});
+    authorization.values.push_back({Source::kHeader, "Authorization", {}, false});
     rule.signatures.push_back(
         {Expression({{{}, {{TemplateNode::Kind::kChain, {}, std::move(authorization), {}}}}}), {}});
   } else if (signature_node->IsSequence()) {

@@ -57,7 +57,7 @@ struct TimeRule {
 
 struct SignatureSource {
   Expression value;
-  // For `header.X-#`: the name's beginning in lower case, followed by 1, 2, ...; otherwise empty.
+  // For `header.X-#`: the name's beginning, followed by 1, 2, ...; otherwise empty.
   std::string numbered_header;
 };
 
@@ -90,7 +90,7 @@ struct VerifyRule {
   bool per_item = false;
   // Reads the parsed body before anything is verified.
   bool reads_body_first = false;
-  // Headers in lower case that the verdict depends on: none may be repeated.
+  // Headers that the verdict depends on: none may be repeated.
   std::vector<std::string> headers;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "provider/provider.h"
 #include "provider/request.h"
@@ -14,7 +15,7 @@ namespace hookstream::verify {
 
 struct Diagnosis {
   Verdict verdict;
-  // The key that matched, as verdict.key_id; owned.
+  // The key that matched; verdict.key_id is empty, since it would not outlive the call.
   std::string key_id;
   // The likeliest cause and what to do, for a person; empty when the verdict is ok.
   std::string cause;
