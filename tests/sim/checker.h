@@ -65,15 +65,17 @@ class Checker {
     bool leased = false;
     StreamId stream = 0;
     int64_t bytes = 0;
-    MonoTime deadline;
-    MonoTime leased_at;
+    MonoTime deadline = {};
+    MonoTime leased_at = {};
     // What happened to the newest delivery.
     bool acked = false;
     bool rejected = false;
     bool nacked = false;
     bool timed_out = false;
     bool lost = false;
-    std::optional<absl::Duration> nack_delay;
+    // An older delivery id was presented: what follows without cause follows from that.
+    bool stale = false;
+    std::optional<absl::Duration> nack_delay = std::nullopt;
     // In the generation.
     bool final_ok = false;
     bool skipped = false;
@@ -82,11 +84,21 @@ class Checker {
   struct RefStream {
     RefState state = RefState::kOpen;
     StreamId session = 0;
-    std::string client_id;
+    std::string client_id = {};
     bool confirm = false;
-    Credit credit;
-    Credit outstanding;
-    MonoTime grace_end;
+    Credit credit = {};
+    Credit outstanding = {};
+    MonoTime grace_end = {};
+  };
+
+  // Settlements of one delivery id by one stream. Which of them a result answers is not said: OK needs one that is
+  // durable, or an extension.
+  struct Awaited {
+    int unanswered = 0;
+    int extensions = 0;
+    bool ack = false;
+    bool nack = false;
+    bool reject = false;
   };
 
   void EndLease(RefEvent& event);
@@ -103,7 +115,7 @@ class Checker {
   Generation generation_ = 1;
   std::map<Seq, RefEvent> events_;
   std::map<StreamId, RefStream> streams_;
-  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, std::vector<SettleKind>> awaiting_;  // confirmed ones
+  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, Awaited> awaiting_;  // confirmed ones
   std::map<CommitToken, std::vector<Seq>> commits_;
   std::map<Seq, int> lost_in_flight_;
   int64_t acks_committed_ = 0;
