@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "google/protobuf/message.h"
@@ -122,12 +123,23 @@ bool TakesNull(const Field& field) {
   return !field.repeated && (field.kind == Kind::kValue || field.kind == Kind::kNullValue);
 }
 
-// "MESSAGE_STATUS_" for the enum MessageStatus, without case and punctuation: "messagestatus".
+// MESSAGE_STATUS_DELIVERED of the enum MessageStatus -> "delivered".
 std::string WithoutPrefix(const pb::EnumValueDescriptor& value) {
   const std::string prefix = Normalised(value.type()->name());
-  const std::string name = Normalised(value.name());
-  if (name.size() > prefix.size() && name.compare(0, prefix.size(), prefix) == 0) return name.substr(prefix.size());
-  return name;
+  std::string_view name = value.name();
+  size_t matched = 0;
+  size_t at = 0;
+  while (at < name.size() && matched < prefix.size()) {
+    const std::string c = Normalised(name.substr(at, 1));
+    if (!c.empty() && c[0] != prefix[matched]) break;
+    matched += c.size();
+    ++at;
+  }
+  if (matched == prefix.size() && at < name.size()) {
+    name.remove_prefix(at);
+    if (name.front() == '_' && name.size() > 1) name.remove_prefix(1);
+  }
+  return absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
 }
 
 Slot& SlotAt(Node& node, std::string_view key, bool numbered, MessageTable& table) {
@@ -135,17 +147,18 @@ Slot& SlotAt(Node& node, std::string_view key, bool numbered, MessageTable& tabl
   int at = index.Find(key);
   if (at == KeyIndex::kNone) {
     at = static_cast<int>(node.slots.size());
-    node.slots.push_back(std::make_unique<Slot>());
-    node.slots.back()->id = table.slot_count++;
+    node.slots.emplace_back();
+    node.slots.back().id = table.slot_count++;
     index.Add(key, at);
     if (const auto item = ArrayIndex(key); item.has_value() && !numbered) {
       node.items.push_back({*item, static_cast<uint32_t>(at)});
       std::sort(node.items.begin(), node.items.end());
     }
   }
-  return *node.slots[static_cast<size_t>(at)];
+  return node.slots[static_cast<size_t>(at)];
 }
 
+// Valid until the next call.
 Slot& SlotOf(MessageTable& table, const Pointer& pointer, bool numbered) {
   Node* node = &table.root;
   for (size_t i = 0;; ++i) {
@@ -158,17 +171,19 @@ Slot& SlotOf(MessageTable& table, const Pointer& pointer, bool numbered) {
 }
 
 // A place that a choice reads is read by choices only, so that its fit is decided once, at the end of the message.
-void MakeChoicesOfSharers(Node& node, MessageTable& table,
-                          const std::map<const Field*, std::vector<std::string>>& pointers) {
-  for (const auto& slot : node.slots) {
-    if (!slot->candidates.empty()) {
-      for (const Field* reader : slot->readers) {
-        slot->candidates.push_back({static_cast<uint32_t>(table.choices.size()), 0});
+void Finish(Node& node, MessageTable& table, const std::map<const Field*, std::vector<std::string>>& pointers) {
+  for (Slot& slot : node.slots) {
+    if (!slot.candidates.empty()) {
+      for (const Field* reader : slot.readers) {
+        slot.candidates.push_back({static_cast<uint32_t>(table.choices.size()), 0});
         table.choices.push_back({reader, pointers.at(reader)});
       }
-      slot->readers.clear();
+      slot.readers.clear();
     }
-    if (slot->child != nullptr) MakeChoicesOfSharers(*slot->child, table, pointers);
+    if (slot.child != nullptr) Finish(*slot.child, table, pointers);
+    if (slot.readers.size() != 1 || slot.child != nullptr) continue;
+    const Field& reader = *slot.readers[0];
+    if (reader.kind == Kind::kString && !reader.repeated && !reader.json) slot.plain_string = &reader;
   }
 }
 
@@ -277,7 +292,9 @@ const EnumTable* TableCompiler::EnumOf(const pb::EnumDescriptor& descriptor) {
     add_loose(Normalised(value.name()), i);
     // "unspecified" stands for no text of a provider's, unless `names` says so.
     const std::string bare = WithoutPrefix(value);
-    if (value.number() != 0 || bare != "unspecified") add_loose(bare, i);
+    if (value.number() == 0 && bare == "unspecified") continue;
+    table->exact.Add(bare, i);
+    add_loose(Normalised(bare), i);
   }
   for (const auto& [text, at] : loose) {
     if (at >= 0 && !text.empty()) table->normalised.Add(text, at);
@@ -411,7 +428,7 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
       }
     }
   }
-  MakeChoicesOfSharers(table.root, table, texts);
+  Finish(table.root, table, texts);
   // Both names of a field are one place: that of its json_name. A key that another field names stays that field's.
   for (const auto& [field, name] : aliases) {
     KeyIndex& index = field->numbered ? table.root.numbered : table.root.keys;
