@@ -122,7 +122,8 @@ void Tracker::MakeReady(Slot slot, Now now) {
   Event& event = events_[slot];
   if (Exhausted(event)) {  // the maximum was lowered: there is no attempt left to make
     if (now.mono < hold_until_) {
-      MakeWaiting(slot, hold_until_);
+      event.due = hold_until_;
+      MakeWaiting(slot);
     } else {
       Die(slot, {});
     }
@@ -144,14 +145,13 @@ void Tracker::LeaveReady(Slot slot) {
   ready_bytes_[event.queue] -= event.bytes;
 }
 
-void Tracker::MakeWaiting(Slot slot, MonoTime due) {
+void Tracker::MakeWaiting(Slot slot) {
   Event& event = events_[slot];
   SetState(event, State::kWaiting);
-  event.at = due;
-  timers_.emplace(due, slot);
+  timers_.emplace(event.due, slot);
 }
 
-void Tracker::LeaveWaiting(Slot slot) { timers_.erase({events_[slot].at, slot}); }
+void Tracker::LeaveWaiting(Slot slot) { timers_.erase({events_[slot].due, slot}); }
 
 void Tracker::MakeSettling(Slot slot, Reply reply) {
   Event& event = events_[slot];
@@ -193,7 +193,7 @@ void Tracker::Fail(Slot slot, FailureKind kind, std::string_view reason, std::op
   const double unit = static_cast<double>(rng_() >> 11) * 0x1p-53;
   event.delay = delay.has_value() ? std::clamp(*delay, absl::ZeroDuration(), kNackDelayMax)
                                   : Backoff(settings_.retry, record.attempts, unit);
-  event.at = now.mono + event.delay;
+  event.due = now.mono + event.delay;
   event.reply = reply;
   SetState(event, State::kFailing);
   pending_.confirm = true;
@@ -216,10 +216,10 @@ void Tracker::Lease(Slot slot, Slot stream_slot, MonoTime now) {
   event.number = last_number_;
   event.stream = stream_slot;
   event.leased_at = now;
-  event.at = now + std::min(settings_.ack_deadline, settings_.max_lease);
-  event.in_timers = !leases_.empty() && event.at < events_[leases_.tail].at;  // ack_deadline was lowered
+  event.deadline = now + std::min(settings_.ack_deadline, settings_.max_lease);
+  event.in_timers = !leases_.empty() && event.deadline < events_[leases_.tail].deadline;  // ack_deadline was lowered
   if (event.in_timers) {
-    timers_.emplace(event.at, slot);
+    timers_.emplace(event.deadline, slot);
   } else {
     Append(leases_, kByState, slot);
   }
@@ -233,7 +233,7 @@ void Tracker::Lease(Slot slot, Slot stream_slot, MonoTime now) {
 void Tracker::StopLeaseTimer(Slot slot) {
   Event& event = events_[slot];
   if (event.in_timers) {
-    timers_.erase({event.at, slot});
+    timers_.erase({event.deadline, slot});
     event.in_timers = false;
   } else {
     Unlink(leases_, kByState, slot);
@@ -384,7 +384,8 @@ void Tracker::Claimed(std::span<ClaimedEvent> events, Now now) {
     event.record = std::move(claimed.retry);
     // Ordering keys have their place here: Held while an earlier event of the key is unsettled.
     if (claimed.delay > absl::ZeroDuration()) {
-      MakeWaiting(slot, now.mono + claimed.delay);
+      event.due = now.mono + claimed.delay;
+      MakeWaiting(slot);
     } else {
       MakeReady(slot, now);
     }
@@ -499,9 +500,9 @@ bool Tracker::Extend(Slot slot, std::optional<absl::Duration> delay, MonoTime no
   const MonoTime limit = event.leased_at + settings_.max_lease;
   if (limit <= now) return false;
   StopLeaseTimer(slot);
-  event.at = std::min(now + std::max(delay.value_or(settings_.ack_deadline), kExtendMin), limit);
+  event.deadline = std::min(now + std::max(delay.value_or(settings_.ack_deadline), kExtendMin), limit);
   event.in_timers = true;
-  timers_.emplace(event.at, slot);
+  timers_.emplace(event.deadline, slot);
   return true;
 }
 
@@ -546,6 +547,7 @@ void Tracker::FinishCommitted(Slot slot, bool ok, Now now) {
     } else {
       --event.record.attempts;
       event.record.failures.erase(event.record.failures.begin());
+      event.due = now.mono;
     }
   }
   if (ok && was != State::kFailing) {  // the end
@@ -565,8 +567,8 @@ void Tracker::FinishCommitted(Slot slot, bool ok, Now now) {
     Forget(slot);
   } else if (late_ack.stream != 0) {
     MakeSettling(slot, late_ack);
-  } else if (ok && event.at > now.mono) {
-    MakeWaiting(slot, event.at);
+  } else if (event.due > now.mono) {  // not only after a failure: a late ack that could not be written leaves the delay
+    MakeWaiting(slot);
   } else {
     MakeReady(slot, now);
   }
@@ -671,7 +673,7 @@ void Tracker::Step(Now now, Actions& actions) {
 }
 
 void Tracker::FireTimers(Now now) {
-  while (!leases_.empty() && events_[leases_.head].at <= now.mono) {
+  while (!leases_.empty() && events_[leases_.head].deadline <= now.mono) {
     const Slot slot = leases_.head;
     EndLease(slot);
     Fail(slot, FailureKind::kDeadline, {}, std::nullopt, {}, now);
@@ -754,7 +756,7 @@ uint32_t Tracker::SendRunTo(Slot stream_slot, int64_t count_max, MonoTime now, A
     const Event& event = events_[slot];
     actions.deliveries.push_back({.id = {generation_, event.seq, event.number},
                                   .attempt = event.record.attempts + 1,
-                                  .deadline = event.at,
+                                  .deadline = event.deadline,
                                   .last_failure = event.record.failures.empty() ? nullptr : &event.record.failures[0]});
   }
   if (count > 0) actions.sends.push_back({stream.id, first, count});
@@ -796,7 +798,7 @@ void Tracker::EmitWant(Actions& actions) {
 
 MonoTime Tracker::NextWake(MonoTime now) const {
   MonoTime wake = MonoTime::Infinite();
-  if (!leases_.empty()) wake = std::min(wake, events_[leases_.head].at);
+  if (!leases_.empty()) wake = std::min(wake, events_[leases_.head].deadline);
   if (!timers_.empty()) wake = std::min(wake, timers_.begin()->first);
   for (const Slot slot : lost_) wake = std::min(wake, streams_[slot].grace_end);
   if (now < hold_until_) wake = std::min(wake, hold_until_);

@@ -93,12 +93,12 @@ struct Credit {
 struct StreamOpen {
   StreamId stream = 0;
   // Empty: the client can't resume, its leases end with the connection.
-  std::string client_id;
+  std::string client_id = {};
   // A resumption: the SessionOf an earlier stream (what a resume token carries). 0: none.
   StreamId resumes = 0;
   // What a resuming client still works on. The other leases of its lost streams become Ready, at no cost.
-  std::vector<DeliveryId> held;
-  Credit credit;
+  std::vector<DeliveryId> held = {};
+  Credit credit = {};
   // True: every settlement has a result, when it is durable. False: only those that are not OK.
   bool confirm = false;
 };
@@ -119,22 +119,22 @@ enum class CloseHow {
 struct ClaimedEvent {
   Seq seq = 0;
   int64_t bytes = 0;  // what it costs of a stream's credit
-  RetryRecord retry;
+  RetryRecord retry = {};
   // How long it is still to wait, e.g. after a restart.
-  absl::Duration delay;
+  absl::Duration delay = absl::ZeroDuration();
   // An ordering key's hash has its place here: Claimed then decides between Ready and Held.
 };
 
 enum class SettleKind : uint8_t { kAck, kNack, kExtend, kReject };
 
 struct Settlement {
-  DeliveryId id;
+  DeliveryId id = {};
   SettleKind kind = SettleKind::kAck;
   // Nack: until the next delivery (0 to 7 d); absent: by the law. Extend: the new deadline from now, at least 1 s, cut to
   // what max_lease leaves; absent: ack_deadline.
-  std::optional<absl::Duration> delay;
+  std::optional<absl::Duration> delay = std::nullopt;
   // Nack and reject; cut to kFailureReasonBytesMax. Read during the call only.
-  std::string_view reason;
+  std::string_view reason = {};
 };
 
 enum class ResultStatus : uint8_t {
@@ -147,7 +147,7 @@ enum class ResultStatus : uint8_t {
 struct Result {
   // Who settled. It may be closed meanwhile.
   StreamId stream = 0;
-  DeliveryId id;
+  DeliveryId id = {};
   ResultStatus status = ResultStatus::kOk;
 };
 
@@ -156,14 +156,14 @@ enum class OutcomeKind : uint8_t { kAck, kRetry, kDead };
 struct Outcome {
   Seq seq = 0;
   OutcomeKind kind = OutcomeKind::kAck;  // kAck: settled, or skipped by the filter
-  absl::Duration delay;                  // kRetry only
-  RetryRecord record;                    // kRetry and kDead only
+  absl::Duration delay = absl::ZeroDuration();  // kRetry only
+  RetryRecord record = {};               // kRetry and kDead only
 };
 
 struct Delivery {
-  DeliveryId id;
-  int attempt = 0;    // from 1
-  MonoTime deadline;  // settle or extend before
+  DeliveryId id = {};
+  int attempt = 0;         // from 1
+  MonoTime deadline = {};  // settle or extend before
   // Why the attempt before failed; null on the first. Points into the tracker: valid until the next input.
   const Failure* last_failure = nullptr;
 };
@@ -250,7 +250,8 @@ class Tracker {
   // Events that the store hands out after a Want; records are moved from. One that is already here is the same event
   // claimed anew: no effect but to undo its ClaimLost.
   void Claimed(std::span<ClaimedEvent> events, Now now);
-  // The store took them away: they are no longer here, what is committed in flight is still answered.
+  // The store took them away: they are no longer here, what is committed in flight is still answered. No effect on a
+  // skipped one: if it is handed out again it is to be skipped again.
   void ClaimLost(std::span<const Seq> seqs);
   // Handed out by the store as those of Claimed, but the filter says no: never Claimed, settled by the next commit.
   // `bytes`: theirs together.
@@ -267,7 +268,7 @@ class Tracker {
   void Pause() { paused_ = true; }
   void Resume() { paused_ = false; }
   // For good: no new deliveries; all that is not leased or being committed is released, and so are leases given back
-  // later. Done when IsIdle.
+  // later. Done when IsIdle after a Step.
   void Drain() { draining_ = true; }
   // A seek: all events are gone, the streams stay with their whole credit. Settlements in flight are answered UNKNOWN.
   // The owner has dropped the feed of the old generation: nothing is wanted any more.
@@ -340,7 +341,8 @@ class Tracker {
     uint32_t number = 0;
     Slot stream = kNil;         // Leased
     Link links[kLinks];         // kByState: ready_, leases_ or a commit's; kByStream: Stream::leases
-    MonoTime at;                // Leased: deadline; Waiting, Failing: due
+    MonoTime deadline;          // Leased
+    MonoTime due;               // not to be delivered before
     MonoTime leased_at;         // Leased
     absl::Duration delay;       // Failing: what the outcome says
     Reply reply;                // Settling, Failing, Dying
@@ -380,7 +382,7 @@ class Tracker {
 
   // Transitions. Each expects the event in no list but where it says so.
   void MakeReady(Slot slot, Now now);
-  void MakeWaiting(Slot slot, MonoTime due);
+  void MakeWaiting(Slot slot);             // until its due
   void MakeSettling(Slot slot, Reply reply);
   void Fail(Slot slot, FailureKind kind, std::string_view reason, std::optional<absl::Duration> delay, Reply reply,
             Now now);

@@ -99,7 +99,7 @@ BatchPlan::BatchPlan(std::span<const Delivery> queue, const ComposeOptions& opti
     if (parts_.size() == options_.events_max) break;
     Part part = Measure(delivery, false);
     if (!fits(part)) {
-      if (!parts_.empty()) break;
+      if (!parts_.empty() && !options_.all) break;
       part = Measure(delivery, true);
       ++bodies_omitted_;
     }

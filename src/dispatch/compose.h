@@ -31,6 +31,8 @@ struct ComposeOptions {
   size_t events_max = 100;
   // Of the whole message. One event that does not fit alone goes without its body and its typed payload.
   int64_t message_bytes_max = 4 << 20;
+  // What does not fit any more comes without its body instead of not at all: for an answer that has no second message.
+  bool all = false;
 };
 
 struct Piece {
@@ -44,7 +46,8 @@ inline constexpr size_t kReferencedBytesMin = 16 << 10;
 
 class BatchPlan {
  public:
-  // Takes as many from the front of `queue` as fit, at least one if there is any. `queue` is used until Write.
+  // Takes as many from the front of `queue` as fit, at least one if there is any. `queue` is used until Write. An event
+  // without its body always counts as fitting: it is as small as its metadata.
   BatchPlan(std::span<const Delivery> queue, const ComposeOptions& options);
 
   size_t count() const { return parts_.size(); }

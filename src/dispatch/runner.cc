@@ -17,6 +17,9 @@ constexpr absl::Duration kFetchWaitMin = absl::Milliseconds(200);
 // How long until the feed is asked for again when the store refused it.
 constexpr absl::Duration kAttachRetry = absl::Seconds(1);
 
+// As the proto promises; ours are shorter.
+constexpr size_t kDeliveryIdBytesMax = 64;
+
 SettlementStatus ToStatus(delivery::ResultStatus status) {
   switch (status) {
     case delivery::ResultStatus::kOk:
@@ -510,6 +513,7 @@ absl::StatusOr<SettlementBatch> Runner::ReadSettlements(
     const auto error = [&](const char* field, const char* what) {
       return absl::InvalidArgumentError(absl::StrCat("settlements[", i, "].", field, ": ", what));
     };
+    if (from.delivery_id().size() > kDeliveryIdBytesMax) return error("delivery_id", "is longer than any that was given");
     delivery::Settlement to;
     const std::string* reason = nullptr;
     switch (from.outcome_case()) {

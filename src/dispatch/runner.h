@@ -46,8 +46,8 @@ struct RunnerContext {
 
   std::atomic<int> streams{0};
   // Runners with work, and waiting for them to have none.
-  Mutex mutex;
-  CondVar changed;
+  Mutex mutex{};
+  CondVar changed{};
   int busy HS_GUARDED_BY(mutex) = 0;
 };
 
@@ -134,8 +134,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
     delivery::Credit credit;
     MonoTime last_sent;
     // Half-closed: ends when this commit and the earlier ones are answered.
-    std::optional<delivery::CommitToken> closing_after;
-    std::optional<FetchCall> fetch;
+    std::optional<delivery::CommitToken> closing_after{};
+    std::optional<FetchCall> fetch{};
     MonoTime fetch_until = MonoTime::Infinite();
   };
   struct PendingSettle {

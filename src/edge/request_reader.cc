@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/beast/http/error.hpp>
+#include <charconv>
 #include <cstring>
 #include <limits>
 
@@ -42,8 +43,6 @@ void RequestReader::Parser::on_request_impl(http::verb, view method, view target
 }
 
 void RequestReader::Parser::on_field_impl(http::field field, view name, view value, error_code& ec) {
-  // Trailers of a chunked body: no part of what was signed or routed by.
-  if (reader_.phase_ != Phase::kHead) return;
   std::string& text = reader_.head_text_;
   reader_.lines_.push_back({static_cast<uint32_t>(text.size()), static_cast<uint32_t>(name.size()),
                             static_cast<uint32_t>(value.size())});
@@ -58,17 +57,12 @@ void RequestReader::Parser::on_field_impl(http::field field, view name, view val
   }
 }
 
-std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t, view bytes, error_code&) {
-  reader_.body_.append(bytes.data(), bytes.size());
-  return bytes.size();
-}
-
 void RequestReader::Parser::on_response_impl(int, view, int, error_code&) {}
 void RequestReader::Parser::on_header_impl(error_code&) {}
 void RequestReader::Parser::on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) {}
-// A body with a length never goes through the parser.
 std::size_t RequestReader::Parser::on_body_impl(view bytes, error_code&) { return bytes.size(); }
 void RequestReader::Parser::on_chunk_header_impl(std::uint64_t, view, error_code&) {}
+std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t, view bytes, error_code&) { return bytes.size(); }
 void RequestReader::Parser::on_finish_impl(error_code&) {}
 
 RequestReader::RequestReader(ReadLimits limits)
@@ -118,10 +112,7 @@ RequestReader::Step RequestReader::Next() {
       parser_->eager(false);
       [[fallthrough]];
     case Phase::kHead:
-      while (!parser_->is_header_done()) {
-        if (!Parse()) return phase_ == Phase::kFailed ? Step::kError : Step::kMore;
-      }
-      return FinishHead() ? Step::kHead : Step::kError;
+      return ParseHead();
     case Phase::kAdmit:
       return Step::kHead;
     case Phase::kSizedBody: {
@@ -135,12 +126,11 @@ RequestReader::Step RequestReader::Next() {
       phase_ = Phase::kDone;
       return Step::kDone;
     }
-    case Phase::kChunkedBody:
-      while (!parser_->is_done()) {
-        if (!Parse()) return phase_ == Phase::kFailed ? Step::kError : Step::kMore;
-      }
-      phase_ = Phase::kDone;
-      return Step::kDone;
+    case Phase::kChunkSize:
+    case Phase::kChunkData:
+    case Phase::kChunkEnd:
+    case Phase::kTrailers:
+      return ReadChunks();
     case Phase::kDone:
       return Step::kDone;
     case Phase::kFailed:
@@ -149,22 +139,88 @@ RequestReader::Step RequestReader::Next() {
   return Step::kError;
 }
 
-bool RequestReader::Parse() {
-  boost::beast::error_code ec;
-  begin_ += parser_->put({buffer_.data() + begin_, end_ - begin_}, ec);
-  if (ec == http::error::need_more) {
-    if (end_ - begin_ < limits_.head_bytes_max) return false;
-    if (phase_ == Phase::kHead) {
+RequestReader::Step RequestReader::ParseHead() {
+  while (!parser_->is_header_done()) {
+    if (Unread().empty()) return Step::kMore;
+    boost::beast::error_code ec;
+    begin_ += parser_->put({buffer_.data() + begin_, end_ - begin_}, ec);
+    if (ec == http::error::need_more) {
+      if (Unread().size() < limits_.head_bytes_max) return Step::kMore;
       ec = http::error::header_limit;
-    } else {
-      ec = http::error::bad_chunk;
+    }
+    if (ec == http::error::header_limit) {
+      return Fail(431, "head_too_large", "the request line and headers are larger than this server takes");
+    }
+    if (ec) return FailMalformed();
+  }
+  return FinishHead() ? Step::kHead : Step::kError;
+}
+
+std::optional<std::string_view> RequestReader::TakeLine(Step& step) {
+  const std::string_view unread = Unread();
+  const size_t end = unread.find('\n');
+  if (end == std::string_view::npos) {
+    step = unread.size() < limits_.head_bytes_max ? Step::kMore : FailMalformed();
+    return std::nullopt;
+  }
+  if (end == 0 || unread[end - 1] != '\r') {
+    step = FailMalformed();
+    return std::nullopt;
+  }
+  begin_ += end + 1;
+  return unread.substr(0, end - 1);
+}
+
+RequestReader::Step RequestReader::ReadChunks() {
+  Step step = Step::kMore;
+  for (;;) {
+    switch (phase_) {
+      case Phase::kChunkSize: {
+        const auto line = TakeLine(step);
+        if (!line) return step;
+        const auto* const last = line->data() + line->size();
+        const auto [digits_end, error] = std::from_chars(line->data(), last, chunk_bytes_left_, 16);
+        if (error != std::errc()) return FailMalformed();
+        // Extensions mean nothing to us, but have to look like some.
+        const std::string_view rest(digits_end, static_cast<size_t>(last - digits_end));
+        const size_t extension = rest.find_first_not_of(" \t");
+        if (extension != std::string_view::npos && rest[extension] != ';') return FailMalformed();
+        if (chunk_bytes_left_ > body_bytes_max_ - body_.size()) return FailTooLarge();
+        phase_ = chunk_bytes_left_ == 0 ? Phase::kTrailers : Phase::kChunkData;
+        break;
+      }
+      case Phase::kChunkData: {
+        const std::string_view bytes = Unread().substr(0, std::min<uint64_t>(chunk_bytes_left_, Unread().size()));
+        body_.append(bytes);
+        begin_ += bytes.size();
+        chunk_bytes_left_ -= bytes.size();
+        if (chunk_bytes_left_ > 0) return Step::kMore;
+        phase_ = Phase::kChunkEnd;
+        break;
+      }
+      case Phase::kChunkEnd: {
+        static constexpr std::string_view kEnd = "\r\n";
+        const std::string_view got = Unread().substr(0, kEnd.size());
+        if (got != kEnd.substr(0, got.size())) return FailMalformed();
+        if (got.size() < kEnd.size()) return Step::kMore;
+        begin_ += kEnd.size();
+        phase_ = Phase::kChunkSize;
+        break;
+      }
+      case Phase::kTrailers: {
+        // No part of what was signed or routed by: left out.
+        const auto line = TakeLine(step);
+        if (!line) return step;
+        trailer_bytes_ += line->size();
+        if (trailer_bytes_ > limits_.head_bytes_max) return FailMalformed();
+        if (!line->empty()) break;
+        phase_ = Phase::kDone;
+        return Step::kDone;
+      }
+      default:
+        return Step::kError;
     }
   }
-  if (ec) {
-    FailParsing(ec);
-    return false;
-  }
-  return true;
 }
 
 bool RequestReader::FinishHead() {
@@ -215,12 +271,13 @@ std::optional<uint64_t> RequestReader::ContentLength() const {
 
 bool RequestReader::ReadBody(uint64_t bytes_max) {
   if (chunked_) {
-    parser_->body_limit(bytes_max);
-    phase_ = Phase::kChunkedBody;
+    body_bytes_max_ = bytes_max;
+    trailer_bytes_ = 0;
+    phase_ = Phase::kChunkSize;
     return true;
   }
   if (content_length_ > bytes_max) {
-    Fail(413, "body_too_large", "the body is larger than this source takes");
+    FailTooLarge();
     return false;
   }
   body_.reserve(std::min<size_t>(content_length_, kFirstBodyBytes));
@@ -255,14 +312,12 @@ RequestReader::Step RequestReader::Fail(int status, std::string_view code, std::
   return Step::kError;
 }
 
-RequestReader::Step RequestReader::FailParsing(const boost::beast::error_code& ec) {
-  if (ec == http::error::header_limit) {
-    return Fail(431, "head_too_large", "the request line and headers are larger than this server takes");
-  }
-  if (ec == http::error::body_limit) {
-    return Fail(413, "body_too_large", "the body is larger than this source takes");
-  }
+RequestReader::Step RequestReader::FailMalformed() {
   return Fail(400, "bad_request", "the request is not well-formed HTTP/1.1");
+}
+
+RequestReader::Step RequestReader::FailTooLarge() {
+  return Fail(413, "body_too_large", "the body is larger than this source takes");
 }
 
 }  // namespace hookstream::edge

@@ -78,9 +78,9 @@ class RequestReader {
   void Discard();
 
  private:
-  enum class Phase : uint8_t { kIdle, kHead, kAdmit, kSizedBody, kChunkedBody, kDone, kFailed };
+  enum class Phase : uint8_t { kIdle, kHead, kAdmit, kSizedBody, kChunkSize, kChunkData, kChunkEnd, kTrailers, kDone, kFailed };
 
-  // Writes what it finds into the reader.
+  // Parses heads only; writes what it finds into the reader.
   class Parser final : public boost::beast::http::basic_parser<true> {
    public:
     explicit Parser(RequestReader& reader) : reader_(reader) {}
@@ -108,11 +108,15 @@ class RequestReader {
   };
 
   std::string_view Unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
-  // Gives the parser what there is. False: more is needed, or it failed (phase_ tells).
-  bool Parse();
+  Step ParseHead();
   bool FinishHead();
+  // RFC 9112, 7.1. Not the parser's: Beast 1.74 asserts on a last chunk that comes in pieces.
+  Step ReadChunks();
+  // The next line without its end; nothing when it is not all there (kMore) or can't be (kError).
+  std::optional<std::string_view> TakeLine(Step& step);
   Step Fail(int status, std::string_view code, std::string_view message);
-  Step FailParsing(const boost::beast::error_code& ec);
+  Step FailMalformed();
+  Step FailTooLarge();
 
   const ReadLimits limits_;
   Phase phase_ = Phase::kIdle;
@@ -135,6 +139,10 @@ class RequestReader {
   bool expects_continue_ = false;
   bool chunked_ = false;
   uint64_t content_length_ = 0;
+
+  uint64_t body_bytes_max_ = 0;
+  uint64_t chunk_bytes_left_ = 0;
+  size_t trailer_bytes_ = 0;
 
   // In kSizedBody the string is longer than what has come while bytes are read straight into it.
   std::string body_;

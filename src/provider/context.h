@@ -80,7 +80,8 @@ class Context {
   JsonState* Json();
 
   // Splits the JSON document into the elements at `path` ("*": each element of an array), at most kMaxItems. kNoList:
-  // there is no document, or no array where a "*" belongs. Elements without the rest of the path are left out.
+  // there is no document, or no array where the first "*" belongs. An element without the rest of the path is an item
+  // as far as the path leads.
   SplitResult Split(const std::vector<std::string>& path);
   size_t ItemCount();
   // The item's bytes in the document.

@@ -1,8 +1,8 @@
 // The gRPC server: SubscriberService, AdminService, SchemaService, grpc.health.v1, and reflection (v1 and v1alpha).
 //
-// Lifecycle: made -> Start -> SetServing -> SetDraining -> (Dispatcher's drain) -> Shutdown -> destroyed, before the
-// dispatcher is stopped. Threads: gRPC's own; every method may be called from any thread, Start and Shutdown by the owner
-// alone. Limits: Options; RESOURCE_EXHAUSTED at each.
+// Lifecycle: made -> Start -> SetServing(true) -> ... -> SetServing(false) -> (the dispatcher's drain, which ends the
+// streams) -> Shutdown -> destroyed. Destroyed before the dispatcher. Threads: gRPC's own; SetServing may be called from
+// any thread, the rest by the owner alone. Limits: Options; RESOURCE_EXHAUSTED at each.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@
 namespace hookstream::rpc {
 
 struct Options {
-  // "host:port"; port 0: any, see Server::port. TLS and tokens will have their place beside it.
+  // "host:port"; port 0: any, see Server::port. The certificate and the tokens will have their place beside it.
   std::string listen = "127.0.0.1:0";
-  // Largest message that a client may send: settle batches and admin calls.
+  // Largest message that a client may send: settle batches (10,000 of them take about 1 MiB) and admin calls.
   int receive_bytes_max = 4 << 20;
-  // Streams per connection that gRPC admits; more wait. The relay's own cap is dispatch::Options::streams_max.
-  int streams_per_connection_max = 1'000;
-  // A vanished client is found after keepalive_time + keepalive_timeout.
+  // Calls that gRPC admits on one connection; more wait. The relay's own cap is dispatch::Options::streams_max.
+  int calls_per_connection_max = 1'000;
+  // A client that has vanished is found after the sum of both.
   absl::Duration keepalive_time = absl::Seconds(20);
   absl::Duration keepalive_timeout = absl::Seconds(10);
   // Clients that ping more often are disconnected (ENHANCE_YOUR_CALM).
@@ -42,9 +42,10 @@ struct StatusSource {
 
 class Server {
  public:
-  // All outlive the server.
+  // The references outlive the server.
   Server(dispatch::Dispatcher& dispatcher, dispatch::Admin& admin, dispatch::RegistrySource registry,
          StatusSource status, metrics::Registry& metrics, Options options);
+  // As Shutdown with no grace.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -54,10 +55,10 @@ class Server {
   // The port that is bound, after Start.
   int port() const;
 
-  // What grpc.health.v1 answers, for every service and for "". False while the store does not accept, or at draining.
+  // What grpc.health.v1 answers, for every service and for "". False while the store does not accept, and from the drain on.
   void SetServing(bool serving);
 
-  // Ends calls that are open after `grace`, and waits for them. At once for those that wait for nothing.
+  // Takes no new calls, lets those that are open go on for `grace`, then cancels them; returns when all are over.
   void Shutdown(absl::Duration grace);
 
  private:

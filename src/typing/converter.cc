@@ -343,16 +343,20 @@ class Conversion {
         }
         continue;
       }
-      const Slot& slot = *node.slots[static_cast<size_t>(at)];
-      const Path here = Key(path, key);
+      const Slot& slot = node.slots[static_cast<size_t>(at)];
       uint64_t& word = walked.seen[slot.id / 64];
       const uint64_t bit = uint64_t{1} << (slot.id % 64);
       if ((word & bit) != 0) [[unlikely]] {
-        NoteAt(here, kDuplicateKey, "");
+        NoteAt(Key(path, key), kDuplicateKey, "");
         continue;
       }
       word |= bit;
-      VisitSlot(slot, field.value, here, walked);
+      std::string_view text;
+      if (slot.plain_string != nullptr && field.value.get(text) == simdjson::SUCCESS) {
+        if (slot.plain_string->presence || !text.empty()) out_.TaggedBytes(slot.plain_string->tag, text);
+      } else {
+        VisitSlot(slot, field.value, Key(path, key), walked);
+      }
       if (Full()) return;
     }
   }
@@ -363,7 +367,7 @@ class Conversion {
     for (const element item : array) {
       if (wanted == node.items.end()) return;
       if (wanted->first == index) {
-        VisitSlot(*node.slots[wanted->second], item, Item(path, index), walked);
+        VisitSlot(node.slots[wanted->second], item, Item(path, index), walked);
         ++wanted;
       }
       ++index;
@@ -453,7 +457,7 @@ class Conversion {
     const int at = node.numbered.Find(key.substr(0, key.size() - digits));
     if (at == KeyIndex::kNone) return nullptr;
     std::from_chars(key.data() + key.size() - digits, key.data() + key.size(), number);
-    return node.slots[static_cast<size_t>(at)].get();
+    return &node.slots[static_cast<size_t>(at)];
   }
 
   void Numbered(Walked& walked, const Path& path) {

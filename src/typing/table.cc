@@ -147,17 +147,18 @@ Slot& SlotAt(Node& node, std::string_view key, bool numbered, MessageTable& tabl
   int at = index.Find(key);
   if (at == KeyIndex::kNone) {
     at = static_cast<int>(node.slots.size());
-    node.slots.push_back(std::make_unique<Slot>());
-    node.slots.back()->id = table.slot_count++;
+    node.slots.emplace_back();
+    node.slots.back().id = table.slot_count++;
     index.Add(key, at);
     if (const auto item = ArrayIndex(key); item.has_value() && !numbered) {
       node.items.push_back({*item, static_cast<uint32_t>(at)});
       std::sort(node.items.begin(), node.items.end());
     }
   }
-  return *node.slots[static_cast<size_t>(at)];
+  return node.slots[static_cast<size_t>(at)];
 }
 
+// Valid until the next call.
 Slot& SlotOf(MessageTable& table, const Pointer& pointer, bool numbered) {
   Node* node = &table.root;
   for (size_t i = 0;; ++i) {
@@ -170,17 +171,19 @@ Slot& SlotOf(MessageTable& table, const Pointer& pointer, bool numbered) {
 }
 
 // A place that a choice reads is read by choices only, so that its fit is decided once, at the end of the message.
-void MakeChoicesOfSharers(Node& node, MessageTable& table,
-                          const std::map<const Field*, std::vector<std::string>>& pointers) {
-  for (const auto& slot : node.slots) {
-    if (!slot->candidates.empty()) {
-      for (const Field* reader : slot->readers) {
-        slot->candidates.push_back({static_cast<uint32_t>(table.choices.size()), 0});
+void Finish(Node& node, MessageTable& table, const std::map<const Field*, std::vector<std::string>>& pointers) {
+  for (Slot& slot : node.slots) {
+    if (!slot.candidates.empty()) {
+      for (const Field* reader : slot.readers) {
+        slot.candidates.push_back({static_cast<uint32_t>(table.choices.size()), 0});
         table.choices.push_back({reader, pointers.at(reader)});
       }
-      slot->readers.clear();
+      slot.readers.clear();
     }
-    if (slot->child != nullptr) MakeChoicesOfSharers(*slot->child, table, pointers);
+    if (slot.child != nullptr) Finish(*slot.child, table, pointers);
+    if (slot.readers.size() != 1 || slot.child != nullptr) continue;
+    const Field& reader = *slot.readers[0];
+    if (reader.kind == Kind::kString && !reader.repeated && !reader.json) slot.plain_string = &reader;
   }
 }
 
@@ -425,7 +428,7 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
       }
     }
   }
-  MakeChoicesOfSharers(table.root, table, texts);
+  Finish(table.root, table, texts);
   // Both names of a field are one place: that of its json_name. A key that another field names stays that field's.
   for (const auto& [field, name] : aliases) {
     KeyIndex& index = field->numbered ? table.root.numbered : table.root.keys;

@@ -95,6 +95,8 @@ struct Field {
 struct Node;
 struct Slot {
   static constexpr uint32_t kSelf = ~uint32_t{0};
+  // The most frequent case in one look: one field reads this place, and a JSON string fills it as it is.
+  const Field* plain_string = nullptr;
   uint32_t id = 0;                    // within the message: marks it as seen
   std::vector<const Field*> readers;  // fields that read this place and no other
   struct Candidate {
@@ -110,7 +112,7 @@ struct Node {
   KeyIndex keys;                                     // to an index of `slots`
   KeyIndex numbered;                                 // prefix of numbered keys, to an index of `slots`
   std::vector<std::pair<uint32_t, uint32_t>> items;  // array index, index of `slots`; in the array's order
-  std::vector<std::unique_ptr<Slot>> slots;
+  std::vector<Slot> slots;
 };
 
 // A field that has several places.

@@ -373,37 +373,47 @@ std::vector<std::vector<std::string>> JsonPaths(const provider::Expression& expr
   return paths;
 }
 
-absl::StatusOr<Sample> GenericSample(const Provider& provider, std::string_view type, std::string_view seed,
+// The type is the name of the document's only other member (Telegram).
+bool NamedByKey(const provider::Expression& type) {
+  bool named = false;
+  type.ForEachChain([&](const provider::Chain& chain) {
+    named |= !chain.filters.empty() && chain.filters.front().kind == provider::FilterKind::kKeyBesides;
+  });
+  return named;
+}
+
+std::string TimeJson(provider::TimeUnit unit, absl::Time time) {
+  switch (unit) {
+    case provider::TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
+    case provider::TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
+    case provider::TimeUnit::kIso: break;
+  }
+  return absl::FormatTime("\"%Y-%m-%dT%H:%M:%SZ\"", time, absl::UTCTimeZone());
+}
+
+Sample GenericSample(const Provider& provider, std::string_view type, std::string_view seed,
                                      absl::Time now) {
   const provider::EventRule& event = provider.event;
   Sample sample;
   sample.id = absl::StrCat("msg_", WordId(seed, "message", 27, kLetters));
   Tree tree;
-  tree.Set({"sample"}, 0, "true");
-  if (!event.split.empty()) {
-    tree = Tree();
-    std::vector<std::string> path = event.split;
-    path.emplace_back("sample");
-    tree.Set(path, 0, "true");
-  }
-  if (!event.type.empty()) {
-    const std::vector<std::vector<std::string>> paths = JsonPaths(event.type, event.split);
-    std::string_view rest = type;
-    for (size_t i = 0; i < paths.size(); ++i) {
-      // Several values joined by dots: the last takes what is left.
-      const size_t end = i + 1 < paths.size() ? rest.find('.') : std::string_view::npos;
-      tree.Set(paths[i], 0, provider::JsonQuoted(rest.substr(0, end)));
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    }
-  }
+  std::vector<std::string> place = event.split;
+  const bool named = NamedByKey(event.type);
+  place.emplace_back(named ? type : "sample");
+  tree.Set(place, 0, "true");
   for (const auto& path : JsonPaths(event.id, event.split)) tree.Set(path, 0, provider::JsonQuoted(sample.id));
   for (const auto& path : JsonPaths(event.time, event.split)) {
-    const int64_t millis = absl::ToUnixMillis(now);
-    tree.Set(path, 0,
-             event.time_unit == provider::TimeUnit::kSeconds        ? absl::StrCat(millis / 1000)
-             : event.time_unit == provider::TimeUnit::kMilliseconds ? absl::StrCat(millis)
-                                                                    : provider::JsonQuoted(absl::FormatTime(
-                                                                          "%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone())));
+    // Another member would take the type's place.
+    if (!named) tree.Set(path, 0, TimeJson(event.time_unit, now));
+  }
+  // The type last: an id may be made of it.
+  const std::vector<std::vector<std::string>> paths = JsonPaths(event.type, event.split);
+  std::string_view rest = type;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    // Several values joined by dots: the last takes what is left.
+    const size_t end = i + 1 < paths.size() ? rest.find('.') : std::string_view::npos;
+    tree.Set(paths[i], 0, provider::JsonQuoted(rest.substr(0, end)));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
   }
   tree.Write(sample.body);
   return sample;

@@ -114,8 +114,10 @@ class Draft {
     }
     if (!Holds(rule.when)) return absl::InvalidArgumentError("no rule of the preset is for such a request");
     // What else is signed, and not the time: the delivery's id.
-    rule.signed_text.ForEachValue([&](const provider::Value& value) {
-      if (value.source == Source::kHeader && !HasHeader(value.name)) SetHeader(value.name, id_);
+    rule.signed_text.ForEachChain([&](const provider::Chain& chain) {
+      const bool header = chain.values.front().source == Source::kHeader;
+      if (!header || With([&](Context& context) { return chain.Text(context).has_value(); })) return;
+      SetHeader(chain.values.front().name, id_);
     });
     return absl::OkStatus();
   }

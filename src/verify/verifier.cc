@@ -237,10 +237,9 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
   if (spec.scheme != Scheme::kNone) {
     KeyList valid;
     KeyList outside;
-    const std::optional<std::string_view> wanted =
-        spec.key_by.empty() ? std::nullopt : std::optional(spec.key_by.NonEmptyText(context));
+    const std::string_view wanted = spec.key_by.NonEmptyText(context);
     for (const NamedKey& key : rule.keys) {
-      if (wanted && key.id != *wanted) continue;
+      if (!spec.key_by.empty() && key.id != wanted) continue;
       (key.ValidAt(now) ? valid : outside).push_back(&key);
     }
 

@@ -95,7 +95,10 @@ void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTim
   const auto found = events_.find(settlement.id.seq);
   if (found == events_.end()) return;
   RefEvent& event = found->second;
-  if (event.newest == 0 || event.newest != settlement.id.number) return;
+  if (event.newest == 0 || event.newest != settlement.id.number) {
+    event.stale = true;
+    return;
+  }
   if (settlement.kind == SettleKind::kAck) {
     event.acked = true;
     EndLease(event);
@@ -207,7 +210,7 @@ void Checker::CheckResult(const delivery::Result& result) {
   }
   std::vector<SettleKind>& kinds = it->second;
   if (!ok) {
-    kinds.erase(kinds.begin());
+    kinds.pop_back();  // a second settlement is refused before the first is answered
     if (kinds.empty()) awaiting_.erase(it);
     return;
   }
@@ -246,10 +249,9 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   RefEvent& event = events_[outcome.seq];
   const Stored& stored = store_.Synced(outcome.seq);
   if (store_.InFlight(outcome.seq)) Fail(5, absl::StrCat(Name(outcome.seq), " is in two commits at once"));
-  if (event.leased) Fail(1, absl::StrCat("an outcome for ", Name(outcome.seq), " while its lease runs"));
   if (outcome.kind == OutcomeKind::kAck) {
     if (!event.acked && !event.skipped) {
-      Fail(1, absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
+      Fail(event.stale ? 5 : 1, absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
     }
     return;
   }
@@ -282,7 +284,7 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
       justified = event.lost;
       break;
   }
-  if (!justified) Fail(4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
+  if (!justified) Fail(event.stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
   if (outcome.kind == OutcomeKind::kDead) {
     const bool used_up = settings_.max_attempts > 0 && record.attempts >= settings_.max_attempts;
     if (!event.rejected && !used_up) Fail(1, absl::StrCat(Name(outcome.seq), " is dead before its time"));

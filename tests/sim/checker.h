@@ -65,15 +65,17 @@ class Checker {
     bool leased = false;
     StreamId stream = 0;
     int64_t bytes = 0;
-    MonoTime deadline;
-    MonoTime leased_at;
+    MonoTime deadline = {};
+    MonoTime leased_at = {};
     // What happened to the newest delivery.
     bool acked = false;
     bool rejected = false;
     bool nacked = false;
     bool timed_out = false;
     bool lost = false;
-    std::optional<absl::Duration> nack_delay;
+    // An older delivery id was presented: what follows without cause follows from that.
+    bool stale = false;
+    std::optional<absl::Duration> nack_delay = std::nullopt;
     // In the generation.
     bool final_ok = false;
     bool skipped = false;
@@ -82,11 +84,11 @@ class Checker {
   struct RefStream {
     RefState state = RefState::kOpen;
     StreamId session = 0;
-    std::string client_id;
+    std::string client_id = {};
     bool confirm = false;
-    Credit credit;
-    Credit outstanding;
-    MonoTime grace_end;
+    Credit credit = {};
+    Credit outstanding = {};
+    MonoTime grace_end = {};
   };
 
   void EndLease(RefEvent& event);

@@ -38,7 +38,7 @@ std::vector<ClaimedEvent> ModelStore::HandOut(size_t events_max, MonoTime now) {
 std::vector<Seq> ModelStore::LoseClaims(size_t events_max) {
   std::vector<Seq> lost;
   for (const Seq seq : claimed_) {
-    if (lost.size() < events_max && Chance(0.3)) lost.push_back(seq);
+    if (facts_.at(seq).matches && lost.size() < events_max && Chance(0.3)) lost.push_back(seq);
   }
   for (const Seq seq : lost) claimed_.erase(seq);
   return lost;

@@ -21,10 +21,10 @@ enum class Disposition { kPending, kSettled, kDead };
 // What the store knows of an event in the current generation.
 struct Stored {
   Disposition disposition = Disposition::kPending;
-  RetryRecord retry;
+  RetryRecord retry = {};
   // Pending with failures: by the store's clock, and the least that the law allows.
-  MonoTime due;
-  MonoTime not_before;
+  MonoTime due = {};
+  MonoTime not_before = {};
   int version = 0;
 };
 
@@ -50,7 +50,7 @@ class ModelStore {
   void Want(int64_t events, int64_t bytes);
   std::vector<ClaimedEvent> HandOut(size_t events_max, MonoTime now);
   void Release(Seq seq) { claimed_.erase(seq); }
-  // Takes claims away; they are handed out again.
+  // Takes claims of events that match away; they are handed out again.
   std::vector<Seq> LoseClaims(size_t events_max);
 
   // Commits.

@@ -88,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{"OverCredit", Mutant::kOverCredit, 9}, Planted{"OverWant", Mutant::kOverWant, 9},
                     Planted{"DeadNotSynced", Mutant::kDeadNotSynced, 10},
                     Planted{"WallClockExpires", Mutant::kWallClockExpires, 11},
-                    Planted{"LostAnswer", Mutant::kLostAnswer, 13}),
-    [](const auto& info) { return info.param.name; });
+                    Planted{"LostCommit", Mutant::kLostCommit, 13}),
+    [](const auto& test) { return test.param.name; });
 
 int Replay(uint64_t seed) {
   const RunResult result = Simulate({.seed = seed, .trace = true});

@@ -140,7 +140,9 @@ class World {
         Digest(outcome.seq * 4 + static_cast<uint64_t>(outcome.kind));
         Digest(static_cast<uint64_t>(absl::ToInt64Nanoseconds(outcome.delay)));
       }
-      store_.Commit(actions_.commit, std::move(actions_.outcomes), actions_.confirm, Mono());
+      if (run_.mutant != Mutant::kLostCommit || actions_.commit % 7 != 0) {
+        store_.Commit(actions_.commit, std::move(actions_.outcomes), actions_.confirm, Mono());
+      }
     }
     for (const SendRun& send : actions_.sends) {
       for (uint32_t i = send.first; i < send.first + send.count; ++i) Arrive(send.stream, actions_.deliveries[i]);
@@ -208,6 +210,7 @@ class World {
     Trace("open ", open.stream, " client '", open.client_id, "' resumes ", open.resumes, " holds ", open.held.size(),
           " credit ", open.credit.events, "/", open.credit.bytes);
     checker_->OnOpen(open);
+    if (open.client_id.empty()) anonymous_.insert(open.stream);
     StreamOpen given = open;
     if (run_.mutant == Mutant::kOverCredit) given.credit.events += 3;
     tracker_->Open(given, TrackerNow());
@@ -217,7 +220,11 @@ class World {
   void CloseStream(StreamId stream, CloseHow how) {
     Trace("close ", stream, " ", static_cast<int>(how));
     checker_->OnClose(stream, how, Mono());
-    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose) how = CloseHow::kLost;
+    // Of a client without an id, so that there is no grace.
+    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose &&
+        anonymous_.contains(stream)) {
+      how = CloseHow::kLost;
+    }
     tracker_->Close(stream, how, TrackerNow());
     dirty_ = true;
   }
@@ -238,7 +245,6 @@ class World {
     for (const ModelStore::Answer& answer : store_.Answers(Mono())) {
       Trace("committed ", answer.token, answer.ok ? " ok" : " failed");
       checker_->OnCommitted(answer.token);
-      if (run_.mutant == Mutant::kLostAnswer && answer.token % 7 == 0) continue;
       tracker_->Committed(answer.token, answer.ok, TrackerNow());
       dirty_ = true;
     }
@@ -448,6 +454,7 @@ class World {
       if (Chance(0.5)) Bury(client);
     }
     if (graceful) {
+      Step();
       for (int i = 0; i < 1000 && !Broken() && !tracker_->IsIdle(); ++i) {
         clock_.Advance(absl::Milliseconds(100));
         store_.SetFailing(false);
@@ -532,7 +539,7 @@ class World {
     }
     if (Broken()) return;
     // The contract: after inputs, and when wake_at has come.
-    if ((dirty_ && Chance(0.8)) || Mono() >= wake_at_) Step();
+    if (dirty_ || Mono() >= wake_at_) Step();
   }
 
   void Advance(absl::Duration d) { clock_.Advance(d); }
@@ -612,6 +619,7 @@ class World {
   int restarts_ = 0;
   absl::Duration wall_steps_;
   std::map<Seq, DeliveryId> newest_;
+  std::set<StreamId> anonymous_;
   std::vector<std::pair<StreamId, DeliveryId>> acks_seen_;
 };
 

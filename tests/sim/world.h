@@ -26,7 +26,7 @@ enum class Mutant {
   kOverWant,            // 9: more wanted than there is credit for
   kDeadNotSynced,       // 10: a dead letter that may be lost
   kWallClockExpires,    // 11: a clock step ends leases
-  kLostAnswer,          // 13: a commit's answer is swallowed
+  kLostCommit,          // 13: a commit never reaches the store, so its answer never comes
 };
 
 struct Run {

@@ -124,7 +124,7 @@ TEST_P(RequestReaderInPieces, RefusesWhatIsNotWellFormed) {
            "POST\r\n\r\n",
            "POST / HTTP/2.0\r\nHost: h\r\n\r\n",
            "POST / HTTP/1.1\r\nHost h\r\n\r\n",
-           "POST / HTTP/1.1\r\nHost: h\r\n Content-Length : 3\r\n\r\nabc",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\nabc",
            "POST / HTTP/1.1\r\n\r\n",                                                             // no Host
            "POST / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",                                       // two
            "POST * HTTP/1.1\r\nHost: h\r\n\r\n",                                                  // no path
@@ -138,6 +138,14 @@ TEST_P(RequestReaderInPieces, RefusesWhatIsNotWellFormed) {
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\na\n0\n\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1 x\r\na\r\n0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\naa",
            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
            "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS",
        }) {
@@ -151,6 +159,12 @@ TEST_P(RequestReaderInPieces, BoundsAChunkLine) {
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   EXPECT_EQ(ReadAll(head + "1;" + std::string(5000, 'x'), GetParam(), {.head_bytes_max = 1024}).error_status, 400);
   EXPECT_EQ(ReadAll(head + "0\r\nA: " + std::string(5000, 'x'), GetParam(), {.head_bytes_max = 1024}).error_status, 400);
+}
+
+TEST_P(RequestReaderInPieces, TakesAnEmptyChunkedBody) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n";
+  EXPECT_EQ(ReadAll(head + "0\r\n\r\n", GetParam(), {}, 0).requests.size(), 1u);
+  EXPECT_EQ(ReadAll(head + "000; a=b\r\nX: y\r\n\r\n", GetParam(), {}, 0).requests.size(), 1u);
 }
 
 TEST(RequestReader, UnderstandsTheAbsoluteForm) {

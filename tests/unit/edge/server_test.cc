@@ -302,6 +302,9 @@ TEST_F(ServerTest, CutsAPeerThatDoesNotReadItsAnswer) {
   StartServer();
   Client client(port_, 4096);
   client.Send(Post("/huge", ""));
+  while (registry_.Expose().find("timeouts_total{phase=\"write\",server=\"http\"} 1") == std::string::npos) {
+    std::this_thread::yield();
+  }
   WaitForConnections(0);
 }
 
@@ -361,6 +364,7 @@ TEST_F(ServerTest, AddressesThatCantBeListenedOnAreErrors) {
 }
 
 TEST_F(ServerTest, DrainEndsIdleConnectionsAndLetsRequestsFinish) {
+  options_.threads = 1;  // so that the idle one's end says that the drain has reached the others
   StartServer();
   Client idle(port_);
   idle.Send(Post("/a", "b"));
