@@ -22,9 +22,7 @@ void Bring(Harness& h, From from) {
       h.Close(kStream, CloseHow::kHalfClose);
       h.Step();
       return;
-    case From::kLeased:
-      h.Deliver();
-      return;
+    case From::kLeased: h.Deliver(); return;
     case From::kSettling:
       h.Deliver();
       h.Ack(1);
@@ -108,20 +106,26 @@ INSTANTIATE_TEST_SUITE_P(
               h.Step();
             },
             &Counts::leased, kBusy},
-        Row{"ReadyAckedLateIsSettling", From::kReady,
+        Row{"ReadyAckedLateIsSettling",
+            From::kReady,
             [](Harness& h) {
               h.Ack(1, 50);
               h.Step();
               EXPECT_EQ(h.tracker.counts().settling, 1);
               h.Commit();
             },
-            &Counts::settled, -1, {kOk}},
-        Row{"ReadyNackedLateIsReady", From::kReady,
+            &Counts::settled,
+            -1,
+            {kOk}},
+        Row{"ReadyNackedLateIsReady",
+            From::kReady,
             [](Harness& h) {
               h.Nack(1);
               h.Step();
             },
-            &Counts::ready, 0, {kExpired}},
+            &Counts::ready,
+            0,
+            {kExpired}},
         Row{"ReadyClaimLostIsGone", From::kReady,
             [](Harness& h) {
               h.tracker.ClaimLost(std::vector<Seq>{1});
@@ -174,12 +178,15 @@ INSTANTIATE_TEST_SUITE_P(
               h.Step();
             },
             &Counts::leased, kBusy},
-        Row{"LeasedExtendStaysLeased", From::kLeased,
+        Row{"LeasedExtendStaysLeased",
+            From::kLeased,
             [](Harness& h) {
               h.Extend(1);
               h.Step();
             },
-            &Counts::leased, kBusy, {kOk}},
+            &Counts::leased,
+            kBusy,
+            {kOk}},
         Row{"LeasedClaimLostIsGone", From::kLeased,
             [](Harness& h) {
               h.tracker.ClaimLost(std::vector<Seq>{1});
@@ -187,15 +194,23 @@ INSTANTIATE_TEST_SUITE_P(
             },
             &Counts::claims_lost},
         Row{"SettlingCommittedIsSettled", From::kSettling, [](Harness& h) { h.Commit(); }, &Counts::settled, -1, {kOk}},
-        Row{"SettlingFailedCommitIsReadyAndRetry", From::kSettling, [](Harness& h) { h.Commit(false); },
-            &Counts::ready, 0, {kRetry}},
-        Row{"SettlingAckedAgainIsSettling", From::kSettling,
+        Row{"SettlingFailedCommitIsReadyAndRetry",
+            From::kSettling,
+            [](Harness& h) { h.Commit(false); },
+            &Counts::ready,
+            0,
+            {kRetry}},
+        Row{"SettlingAckedAgainIsSettling",
+            From::kSettling,
             [](Harness& h) {
               h.Ack(1);
               h.Step();
             },
-            &Counts::settling, kBusy, {kExpired}},
-        Row{"SettlingClaimLostIsStillAnswered", From::kSettling,
+            &Counts::settling,
+            kBusy,
+            {kExpired}},
+        Row{"SettlingClaimLostIsStillAnswered",
+            From::kSettling,
             [](Harness& h) {
               const CommitToken token = h.actions.commit;
               h.tracker.ClaimLost(std::vector<Seq>{1});
@@ -204,17 +219,27 @@ INSTANTIATE_TEST_SUITE_P(
               h.tracker.Committed(token, true, h.now());
               h.Step();
             },
-            &Counts::settled, -1, {kOk}},
-        Row{"SettlingClaimLostAndFailedIsGone", From::kSettling,
+            &Counts::settled,
+            -1,
+            {kOk}},
+        Row{"SettlingClaimLostAndFailedIsGone",
+            From::kSettling,
             [](Harness& h) {
               h.tracker.ClaimLost(std::vector<Seq>{1});
               h.Commit(false);
             },
-            &Counts::claims_lost, -1, {kRetry}},
+            &Counts::claims_lost,
+            -1,
+            {kRetry}},
         Row{"FailingCommittedIsWaiting", From::kFailing, [](Harness& h) { h.Commit(); }, &Counts::waiting, 1, {kOk}},
-        Row{"FailingFailedCommitIsReadyWithTheSameAttempt", From::kFailing, [](Harness& h) { h.Commit(false); },
-            &Counts::ready, 0, {kRetry}},
-        Row{"FailingAckedLateIsSettlingAfterItsCommit", From::kFailing,
+        Row{"FailingFailedCommitIsReadyWithTheSameAttempt",
+            From::kFailing,
+            [](Harness& h) { h.Commit(false); },
+            &Counts::ready,
+            0,
+            {kRetry}},
+        Row{"FailingAckedLateIsSettlingAfterItsCommit",
+            From::kFailing,
             [](Harness& h) {
               const CommitToken token = h.actions.commit;
               h.Ack(1);
@@ -224,32 +249,43 @@ INSTANTIATE_TEST_SUITE_P(
               h.tracker.Committed(token, true, h.now());
               h.Step();
             },
-            &Counts::settling, kBusy, {kOk}},
-        Row{"FailingClaimLostIsGoneAfterItsCommit", From::kFailing,
+            &Counts::settling,
+            kBusy,
+            {kOk}},
+        Row{"FailingClaimLostIsGoneAfterItsCommit",
+            From::kFailing,
             [](Harness& h) {
               h.tracker.ClaimLost(std::vector<Seq>{1});
               h.Commit();
             },
-            &Counts::claims_lost, -1, {kOk}},
+            &Counts::claims_lost,
+            -1,
+            {kOk}},
         Row{"WaitingDueIsLeasedAgain", From::kWaiting, [](Harness& h) { h.After(absl::Seconds(1)); }, &Counts::leased,
             kBusy},
         Row{"WaitingNotDueIsWaiting", From::kWaiting, [](Harness& h) { h.After(absl::Milliseconds(999)); },
             &Counts::waiting, 1},
-        Row{"WaitingAckedLateIsSettled", From::kWaiting,
+        Row{"WaitingAckedLateIsSettled",
+            From::kWaiting,
             [](Harness& h) {
               h.Ack(1);
               h.Step();
               EXPECT_EQ(h.tracker.counts().settling, 1);
               h.Commit();
             },
-            &Counts::settled, -1, {kOk}},
-        Row{"WaitingAckedLateWithAFailedCommitWaitsOn", From::kWaiting,
+            &Counts::settled,
+            -1,
+            {kOk}},
+        Row{"WaitingAckedLateWithAFailedCommitWaitsOn",
+            From::kWaiting,
             [](Harness& h) {
               h.Ack(1);
               h.Step();
               h.Commit(false);
             },
-            &Counts::waiting, 1, {kRetry}},
+            &Counts::waiting,
+            1,
+            {kRetry}},
         Row{"WaitingClaimLostIsGone", From::kWaiting,
             [](Harness& h) {
               h.tracker.ClaimLost(std::vector<Seq>{1});
@@ -257,12 +293,21 @@ INSTANTIATE_TEST_SUITE_P(
             },
             &Counts::claims_lost},
         Row{"RejectedCommittedIsDead", From::kDyingByReject, [](Harness& h) { h.Commit(); }, &Counts::dead, -1, {kOk}},
-        Row{"RejectedFailedCommitIsReadyWithTheSameAttempt", From::kDyingByReject, [](Harness& h) { h.Commit(false); },
-            &Counts::ready, 0, {kRetry}},
+        Row{"RejectedFailedCommitIsReadyWithTheSameAttempt",
+            From::kDyingByReject,
+            [](Harness& h) { h.Commit(false); },
+            &Counts::ready,
+            0,
+            {kRetry}},
         Row{"UsedUpCommittedIsDead", From::kDyingByMaximum, [](Harness& h) { h.Commit(); }, &Counts::dead, -1, {kOk}},
-        Row{"UsedUpFailedCommitIsReadyWithTheSameAttempt", From::kDyingByMaximum, [](Harness& h) { h.Commit(false); },
-            &Counts::ready, 2, {kRetry}},
-        Row{"UsedUpAckedLateIsDeadAllTheSame", From::kDyingByMaximum,
+        Row{"UsedUpFailedCommitIsReadyWithTheSameAttempt",
+            From::kDyingByMaximum,
+            [](Harness& h) { h.Commit(false); },
+            &Counts::ready,
+            2,
+            {kRetry}},
+        Row{"UsedUpAckedLateIsDeadAllTheSame",
+            From::kDyingByMaximum,
             [](Harness& h) {
               const CommitToken token = h.actions.commit;
               h.Ack(1);
@@ -270,14 +315,19 @@ INSTANTIATE_TEST_SUITE_P(
               h.tracker.Committed(token, true, h.now());
               h.Step();
             },
-            &Counts::dead, -1, {kOk, kExpired}},
-        Row{"UsedUpAckedLateIsSettlingIfTheDeadLetterFails", From::kDyingByMaximum,
+            &Counts::dead,
+            -1,
+            {kOk, kExpired}},
+        Row{"UsedUpAckedLateIsSettlingIfTheDeadLetterFails",
+            From::kDyingByMaximum,
             [](Harness& h) {
               h.Ack(1);
               h.Commit(false);
               h.Commit();
             },
-            &Counts::settled, -1, {kOk}}),
+            &Counts::settled,
+            -1,
+            {kOk}}),
     [](const auto& test) { return test.param.name; });
 
 // ---- Settlements.
@@ -660,10 +710,10 @@ TEST(Backoff, JitterIsAppliedToTheCappedDelay) {
 }
 
 TEST(Backoff, ANacksOwnDelayWinsWithinItsBounds) {
-  for (const auto& [asked, given] : std::vector<std::pair<absl::Duration, absl::Duration>>{
-           {absl::Seconds(77), absl::Seconds(77)},
-           {-absl::Seconds(1), absl::ZeroDuration()},
-           {absl::Hours(1000), absl::Hours(168)}}) {
+  for (const auto& [asked, given] :
+       std::vector<std::pair<absl::Duration, absl::Duration>>{{absl::Seconds(77), absl::Seconds(77)},
+                                                              {-absl::Seconds(1), absl::ZeroDuration()},
+                                                              {absl::Hours(1000), absl::Hours(168)}}) {
     Harness h;
     h.Deliver();
     h.Nack(1, asked);

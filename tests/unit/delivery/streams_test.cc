@@ -335,8 +335,8 @@ TEST_P(ResumeTakesNothing, FromAnother) {
 INSTANTIATE_TEST_SUITE_P(Resume, ResumeTakesNothing,
                          testing::Values(NoSteal{"ALiveStreamOfTheSameClient", "c", true, 1},
                                          NoSteal{"AnotherClient", "d", false, 1},
-                                         NoSteal{"AnotherSession", "c", false, 77},
-                                         NoSteal{"NoSession", "c", false, 0}, NoSteal{"NoClient", "", false, 1}),
+                                         NoSteal{"AnotherSession", "c", false, 77}, NoSteal{"NoSession", "c", false, 0},
+                                         NoSteal{"NoClient", "", false, 1}),
                          [](const auto& test) { return test.param.name; });
 
 TEST(Suspects, OnePerStreamAtFirstAndMoreWithEachAck) {
