@@ -74,8 +74,8 @@ class Checker {
     bool nacked = false;
     bool timed_out = false;
     bool lost = false;
-    // An older delivery id was presented: what follows without cause follows from that.
-    bool stale = false;
+    // What older delivery ids asked for (bits by SettleKind): if it is done, that is why.
+    unsigned stale = 0;
     std::optional<absl::Duration> nack_delay = std::nullopt;
     // In the generation.
     bool final_ok = false;
@@ -102,6 +102,7 @@ class Checker {
     bool reject = false;
   };
 
+  static unsigned Bit(SettleKind kind) { return 1u << static_cast<unsigned>(kind); }
   void EndLease(RefEvent& event);
   void Forget(Seq seq);
   void SweepTime(MonoTime now);
