@@ -140,7 +140,7 @@ void ModelStore::Seek(Seq from) {
     applied_[seq] = {.disposition = seq < from ? Disposition::kSettled : Disposition::kPending};
     synced_[seq] = applied_[seq];
   }
-  Stop();
+  DropFeed();
 }
 
 void ModelStore::Crash(MonoTime now) {
@@ -161,10 +161,16 @@ void ModelStore::Crash(MonoTime now) {
   flights_.clear();
   in_flight_seqs_.clear();
   failed_.clear();
-  Stop();
+  DropFeed();
 }
 
 void ModelStore::Stop() {
+  flights_.clear();
+  in_flight_seqs_.clear();
+  DropFeed();
+}
+
+void ModelStore::DropFeed() {
   Sync();
   claimed_.clear();
   wanted_events_ = 0;
