@@ -59,7 +59,8 @@ class Context {
   // null, objects and arrays are missing.
   std::optional<std::string_view> Find(const Value& value);
 
-  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or several.
+  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or
+  // several.
   std::optional<std::string_view> OnlyOtherKey(const Value& value, const std::vector<std::string>& known);
 
   // First value of the header, whose name is compared without case.
