@@ -701,8 +701,7 @@ class Conversion {
       case Kind::kEnum:
         return Enum(field, value, packed);
       case Kind::kNullValue:
-        if (!value.is_null() && StringOf(value) != "NULL_VALUE") return Misfit();
-        return Signed(field, 0, packed);
+        return value.is_null() ? Signed(field, 0, packed) : Enum(field, value, packed);
       case Kind::kTimestamp:
       case Kind::kDuration:
         return Time(field, value);

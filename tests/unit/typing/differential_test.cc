@@ -113,12 +113,13 @@ class Generator {
 
   std::string Value(const pb::FieldDescriptor& field, int depth) {
     // What the reference takes and the converter does not: null for a repeated google.protobuf.Value as a list of one
-    // null, an empty value for a list as a list of one empty value, an object for a wrapper or a Timestamp as an empty one.
+    // null, an empty value for a list as a list of one empty value, an object for a wrapper or a Timestamp as an empty one,
+    // null as a map's value.
     if (wild_ && OneIn(6)) {
       std::string any = Any(0);
       const bool empty = any == "null" || any == "false" || any == "\"\"" || any == "[]" || any == "{}";
       const bool object = any.front() == '{' || any.front() == '[';
-      if (!(field.is_repeated() && empty) && !(object && IsScalarLike(field))) return any;
+      if (!(field.is_repeated() && empty) && !(object && (IsScalarLike(field) || field.is_map()))) return any;
     }
     if (OneIn(12) && !(field.is_repeated() && IsNullable(field))) return "null";
     if (field.is_map()) {
