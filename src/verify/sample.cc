@@ -398,10 +398,14 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
   sample.id = absl::StrCat("msg_", WordId(seed, "message", 27, kLetters));
   Tree tree;
   std::vector<std::string> place = event.split;
-  place.emplace_back(NamedByKey(event.type) ? type : "sample");
+  const bool named = NamedByKey(event.type);
+  place.emplace_back(named ? type : "sample");
   tree.Set(place, 0, "true");
   for (const auto& path : JsonPaths(event.id, event.split)) tree.Set(path, 0, provider::JsonQuoted(sample.id));
-  for (const auto& path : JsonPaths(event.time, event.split)) tree.Set(path, 0, TimeJson(event.time_unit, now));
+  for (const auto& path : JsonPaths(event.time, event.split)) {
+    // Another member would take the type's place.
+    if (!named) tree.Set(path, 0, TimeJson(event.time_unit, now));
+  }
   // The type last: an id may be made of it.
   const std::vector<std::vector<std::string>> paths = JsonPaths(event.type, event.split);
   std::string_view rest = type;
