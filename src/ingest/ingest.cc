@@ -364,7 +364,11 @@ void Ingest::Handle(HttpRequest request, Done done) {
     auto reply = verify::MatchHandshake(*source->verifier, context, phase, key_id, received_at);
     if (!reply) return false;
     stats.handshakes.Increment();
-    Log(LogLevel::kInfo, "handshake answered", {{"source", config.name}, {"status", reply->status}});
+    // Anyone can send one that needs no signature.
+    if (const auto suppressed = stats.log.Admit(started)) {
+      Log(LogLevel::kInfo, "handshake answered",
+          {{"source", config.name}, {"status", reply->status}, {"suppressed", *suppressed}});
+    }
     std::move(done)(*std::move(reply));
     return true;
   };

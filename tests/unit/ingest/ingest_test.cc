@@ -254,11 +254,11 @@ TEST_F(IngestTest, TheSmallerLimitOfSourceAndPresetHolds) {
   source.body_bytes_max = 20;
   SourceConfig small = Acme();
   small.name = "small";
-  small.preset = Load(absl::StrCat("max_body: 16\n", absl::string_view(kAcme.data(), kAcme.size())));
-  small.body_bytes_max = 1000;
+  small.preset = Load(absl::StrCat("max_body: 1KiB\n", absl::string_view(kAcme.data(), kAcme.size())));
+  small.body_bytes_max = 10'000;
   Use({source, small});
   EXPECT_EQ(ingest_.Admit("acme", "POST").body_bytes_max, 20);
-  EXPECT_EQ(ingest_.Admit("small", "POST").body_bytes_max, 16);
+  EXPECT_EQ(ingest_.Admit("small", "POST").body_bytes_max, 1024);
   Accept(AcmeRequest(std::string(20, ' ')));
   EXPECT_EQ(Refuse(AcmeRequest(std::string(21, ' '))).reason, Reason::kBodyTooLarge);
 }
