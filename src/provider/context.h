@@ -59,7 +59,8 @@ class Context {
   // null, objects and arrays are missing.
   std::optional<std::string_view> Find(const Value& value);
 
-  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or several.
+  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or
+  // several.
   std::optional<std::string_view> OnlyOtherKey(const Value& value, const std::vector<std::string>& known);
 
   // First value of the header, whose name is compared without case.
@@ -80,7 +81,8 @@ class Context {
   JsonState* Json();
 
   // Splits the JSON document into the elements at `path` ("*": each element of an array), at most kMaxItems. kNoList:
-  // there is no document, or no array where a "*" belongs. Elements without the rest of the path are left out.
+  // there is no document, or no array where the first "*" belongs. An element without the rest of the path is an item
+  // as far as the path leads.
   SplitResult Split(const std::vector<std::string>& path);
   size_t ItemCount();
   // The item's bytes in the document.

@@ -120,19 +120,21 @@ std::optional<Position> Step(const Position& from, std::string_view token) {
 SplitResult Split(const Position& from, const std::vector<std::string>& path, size_t depth,
                   const simdjson::dom::element* first, std::vector<JsonItem>& out) {
   Position at = from;
-  for (; depth < path.size() && path[depth] != "*"; ++depth) {
-    const std::optional<Position> next = Step(at, path[depth]);
-    // Before the first "*" the list itself is missing; after it, only this element has no such part.
-    if (!next) return first == nullptr ? SplitResult::kNoList : SplitResult::kItems;
-    at = *next;
-  }
-  if (depth == path.size()) {
+  const auto take = [&] {
     if (out.size() >= kMaxItems) return SplitResult::kTooMany;
     out.push_back({at.element, first == nullptr ? at.element : *first, at.bytes});
     return SplitResult::kItems;
+  };
+  for (; depth < path.size() && path[depth] != "*"; ++depth) {
+    const std::optional<Position> next = Step(at, path[depth]);
+    // Before the first "*" the list itself is missing. After it this element is of another kind (Messenger's entries
+    // have no "changes"): it is an item of its own, for what is left out would be lost.
+    if (!next) return first == nullptr ? SplitResult::kNoList : take();
+    at = *next;
   }
+  if (depth == path.size()) return take();
   simdjson::dom::array array;
-  if (at.element.get(array) != simdjson::SUCCESS) return SplitResult::kNoList;
+  if (at.element.get(array) != simdjson::SUCCESS) return first == nullptr ? SplitResult::kNoList : take();
   Cursor cursor(at.bytes);
   cursor.Enter();
   for (const simdjson::dom::element element : array) {

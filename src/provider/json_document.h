@@ -48,8 +48,8 @@ std::optional<simdjson::dom::element> FindJson(simdjson::dom::element from, cons
 // for null, objects and arrays.
 std::optional<std::string_view> JsonText(simdjson::dom::element element, std::string& scratch);
 
-// Fills `json.items`: every element at `path` ("*": each element of an array). Elements without the rest of the path are left out. kNoList:
-// where a "*" belongs there is no array.
+// Fills `json.items`: every element at `path` ("*": each element of an array). kNoList: there is no array where the
+// first "*" belongs. An element without the rest of the path is an item as far as the path leads.
 SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path);
 
 // The bytes of the value at the path.

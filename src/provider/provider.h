@@ -16,7 +16,16 @@
 namespace hookstream::provider {
 
 enum class Scheme : uint8_t {
-  kHmacSha1, kHmacSha256, kHmacSha384, kHmacSha512, kSha256, kEd25519, kEcdsaP256, kEqual, kBasic, kNone,
+  kHmacSha1,
+  kHmacSha256,
+  kHmacSha384,
+  kHmacSha512,
+  kSha256,
+  kEd25519,
+  kEcdsaP256,
+  kEqual,
+  kBasic,
+  kNone,
 };
 
 // As presets spell it, e.g. "hmac-sha256".
