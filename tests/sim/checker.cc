@@ -89,7 +89,12 @@ void Checker::OnClose(StreamId id, CloseHow how, MonoTime now) {
 void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTime now) {
   const auto it = streams_.find(stream_id);
   if (it == streams_.end() || it->second.state != RefState::kOpen || it->second.confirm) {
-    awaiting_[{stream_id, {settlement.id.seq, settlement.id.number}}].push_back(settlement.kind);
+    Awaited& awaited = awaiting_[{stream_id, {settlement.id.seq, settlement.id.number}}];
+    ++awaited.unanswered;
+    awaited.extensions += settlement.kind == SettleKind::kExtend;
+    awaited.ack |= settlement.kind == SettleKind::kAck;
+    awaited.nack |= settlement.kind == SettleKind::kNack;
+    awaited.reject |= settlement.kind == SettleKind::kReject;
   }
   if (settlement.id.generation != generation_) return;
   const auto found = events_.find(settlement.id.seq);
@@ -208,41 +213,26 @@ void Checker::CheckResult(const delivery::Result& result) {
     if (ok) Fail(3, absl::StrCat("result OK for ", Name(result.id.seq), " that nobody waits for"));
     return;
   }
-  std::vector<SettleKind>& kinds = it->second;
-  if (!ok) {
-    kinds.pop_back();  // a second settlement is refused before the first is answered
-    if (kinds.empty()) awaiting_.erase(it);
-    return;
-  }
+  const Awaited awaited = it->second;
+  if (--it->second.unanswered == 0) awaiting_.erase(it);
+  if (!ok) return;
   RefEvent& event = events_[result.id.seq];
   if (result.id.generation != generation_ || (event.newest != 0 && event.newest != result.id.number)) {
     Fail(5, absl::StrCat("result OK for an older delivery of ", Name(result.id.seq)));
     return;
   }
   const Stored& stored = store_.Synced(result.id.seq);
-  const auto durable = [&](SettleKind kind) {
-    switch (kind) {
-      case SettleKind::kExtend:
-        return true;
-      case SettleKind::kAck:
-        return stored.disposition == Disposition::kSettled;
-      case SettleKind::kNack:
-        return stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt;
-      case SettleKind::kReject:
-        return stored.disposition == Disposition::kDead;
-    }
-    return false;
-  };
-  // An extension first: its OK comes at once, those of the others later.
-  std::stable_partition(kinds.begin(), kinds.end(), [](SettleKind kind) { return kind == SettleKind::kExtend; });
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), durable);
-  if (kind == kinds.end()) {
+  const bool acked = awaited.ack && stored.disposition == Disposition::kSettled;
+  const bool rejected = awaited.reject && stored.disposition == Disposition::kDead;
+  const bool nacked = awaited.nack &&
+                      (stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt);
+  event.final_ok |= acked || rejected;
+  if (acked || rejected || nacked) return;
+  if (awaited.extensions == 0) {
     Fail(3, absl::StrCat("result OK for ", Name(result.id.seq), " before its commit"));
-    return;
+  } else if (awaited.unanswered > 1) {
+    --it->second.extensions;
   }
-  if (*kind == SettleKind::kAck || *kind == SettleKind::kReject) event.final_ok = true;
-  kinds.erase(kind);
-  if (kinds.empty()) awaiting_.erase(it);
 }
 
 void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
@@ -398,7 +388,7 @@ void Checker::AtEnd(const Counts& counts, std::map<StreamId, Credit> outstanding
   for (const auto& [id, credit] : outstanding) {
     if (credit.events != 0 || credit.bytes != 0) Fail(13, absl::StrCat("the credit of stream ", id, " is not whole"));
   }
-  for (const auto& [key, kinds] : awaiting_) {
+  for (const auto& [key, awaited] : awaiting_) {
     Fail(13, absl::StrCat("a settlement of ", Name(key.second.first), " has no result"));
   }
 }

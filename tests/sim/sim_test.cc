@@ -14,7 +14,7 @@
 namespace hookstream::sim {
 namespace {
 
-constexpr uint64_t kSeedsInTests = 400;
+constexpr uint64_t kSeedsInTests = 2000;
 
 std::string Describe(uint64_t seed, const RunResult& result) {
   return absl::StrCat("seed ", seed, ": invariant ", result.violation->invariant, " broken at ",

@@ -516,6 +516,8 @@ class World {
       dirty_ = true;
     }
     if (Chance(0.01)) {
+      Step();  // a person redrives what was seen dead
+      if (Broken()) return;
       for (const Seq seq : store_.Redrive(1 + Below(5))) {
         Trace("redrive ", seq);
         checker_->OnRedrive(seq);
