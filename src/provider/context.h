@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -109,7 +109,8 @@ class Context {
   std::string_view url_;
   bool json_tried_ = false;
   std::unique_ptr<JsonState> json_;
-  std::deque<std::string> kept_;
+  // A list, since it costs nothing while it is empty and never moves a text.
+  std::forward_list<std::string> kept_;
 };
 
 }  // namespace hookstream::provider

@@ -614,8 +614,10 @@ JsonTemplate ReadJsonTemplate(const YAML::Node& node) {
   if (node.IsMap()) {
     const Fields fields(node, "json");
     json.kind = JsonTemplate::Kind::kObject;
-    for (const auto& [key, value, claimed] : fields.entries())
-      json.members.emplace_back(key.Scalar(), ReadJsonTemplate(value));
+    for (const auto& [key, value, claimed] : fields.entries()) {
+      json.names.push_back(key.Scalar());
+      json.items.push_back(ReadJsonTemplate(value));
+    }
   } else if (node.IsSequence()) {
     json.kind = JsonTemplate::Kind::kArray;
     for (const YAML::Node& item : node) json.items.push_back(ReadJsonTemplate(item));
@@ -675,7 +677,6 @@ ReplyRule ReadReply(const YAML::Node& node, std::string_view what) {
 void ForEachExpression(const JsonTemplate& json, const std::function<void(const Expression&)>& visit) {
   visit(json.text);
   for (const JsonTemplate& item : json.items) ForEachExpression(item, visit);
-  for (const auto& [name, member] : json.members) ForEachExpression(member, visit);
 }
 
 void ForEachExpression(const ReplyRule& reply, const std::function<void(const Expression&)>& visit) {

@@ -110,8 +110,10 @@ struct JsonTemplate {
   Expression text;
   // A number, boolean or null, as JSON.
   std::string literal;
+  // Of an array or an object.
   std::vector<JsonTemplate> items;
-  std::vector<std::pair<std::string, JsonTemplate>> members;
+  // Of an object, one for each item.
+  std::vector<std::string> names;
 };
 
 struct ReplyRule {
