@@ -21,8 +21,8 @@ using delivery::DeliveryId;
 using delivery::Generation;
 using delivery::Now;
 using delivery::Settings;
-using delivery::Settlement;
 using delivery::SettleKind;
+using delivery::Settlement;
 using delivery::StreamId;
 using delivery::StreamOpen;
 
@@ -91,6 +91,16 @@ class Checker {
     MonoTime grace_end = {};
   };
 
+  // Settlements of one delivery id by one stream. Which of them a result answers is not said: OK needs one that is
+  // durable, or an extension.
+  struct Awaited {
+    int unanswered = 0;
+    int extensions = 0;
+    bool ack = false;
+    bool nack = false;
+    bool reject = false;
+  };
+
   void EndLease(RefEvent& event);
   void Forget(Seq seq);
   void SweepTime(MonoTime now);
@@ -105,7 +115,7 @@ class Checker {
   Generation generation_ = 1;
   std::map<Seq, RefEvent> events_;
   std::map<StreamId, RefStream> streams_;
-  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, std::vector<SettleKind>> awaiting_;  // confirmed ones
+  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, Awaited> awaiting_;  // confirmed ones
   std::map<CommitToken, std::vector<Seq>> commits_;
   std::map<Seq, int> lost_in_flight_;
   int64_t acks_committed_ = 0;
