@@ -16,6 +16,10 @@ namespace hookstream::store {
 using embedded::AgeMs;
 using embedded::Cf;
 using embedded::DedupeEntry;
+using embedded::DedupeKey;
+using embedded::EncodeDead;
+using embedded::EncodeProgress;
+using embedded::EncodeRetry;
 using embedded::kPageEvents;
 using embedded::PageOf;
 using embedded::SettledPage;

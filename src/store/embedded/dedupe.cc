@@ -17,7 +17,7 @@ constexpr size_t kDeriveBatchKeys = 256;
 }  // namespace
 
 const Hash128& DedupeIndex::Lane(std::string_view source) {
-  const auto it = lanes_.find(source);
+  const auto it = lanes_.find(absl::string_view(source.data(), source.size()));
   if (it != lanes_.end()) return it->second;
   if (lanes_.size() >= kLanesMax) lanes_.clear();
   return lanes_.emplace(std::string(source), HashOf(source)).first->second;

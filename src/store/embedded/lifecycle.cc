@@ -15,6 +15,7 @@ namespace hookstream::store {
 
 using embedded::Cf;
 using embedded::Database;
+using embedded::DedupeKey;
 using embedded::LoadedState;
 using embedded::Subscription;
 using embedded::SubscriptionKeyKind;

@@ -10,6 +10,8 @@
 namespace hookstream::store {
 
 using embedded::Cf;
+using embedded::EncodeProgress;
+using embedded::EncodeRetry;
 using embedded::kNoSeq;
 using embedded::LogReader;
 using embedded::SettledPages;

@@ -15,6 +15,7 @@ namespace hookstream::store {
 
 using embedded::Cf;
 using embedded::ChunkPlace;
+using embedded::ChunkPredicate;
 using embedded::kNoSeq;
 
 namespace {
