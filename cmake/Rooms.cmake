@@ -16,6 +16,13 @@ if(HOOKSTREAM_SANITIZE)
   endif()
 endif()
 
+if(HOOKSTREAM_FUZZERS)
+  # The rooms are instrumented too: a fuzzer is guided by the code that it is to reach.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+# What a build without the tests, or of the fuzzers alone, names.
+add_custom_target(fuzzers)
+
 function(hookstream_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS" ${ARGN})
   add_library(hookstream_${name} STATIC ${ROOM_SOURCES})
@@ -26,7 +33,9 @@ function(hookstream_room name)
 endfunction()
 
 # hookstream_test(NAME SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s]): one GoogleTest program. It runs as one
-# ctest entry; its working directory is its own build folder, HOOKSTREAM_TEST_DATA is tests/data.
+# ctest entry, labelled with its kind (unit, conformance, sim, integration, crash: its folder in tests/) and with LABELS;
+# its working directory is its own build folder, HOOKSTREAM_TEST_DATA is tests/data, and its results by test case go to
+# junit/NAME.xml in the build folder.
 function(hookstream_test name)
   cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
@@ -38,7 +47,10 @@ function(hookstream_test name)
   if(NOT TEST_TIMEOUT)
     set(TEST_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${TEST_LABELS}")
+  file(RELATIVE_PATH kind ${CMAKE_SOURCE_DIR}/tests ${CMAKE_CURRENT_SOURCE_DIR})
+  string(REGEX REPLACE "/.*" "" kind ${kind})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TEST_TIMEOUT} LABELS "${kind};${TEST_LABELS}"
+    ENVIRONMENT_MODIFICATION "GTEST_OUTPUT=set:xml:${CMAKE_BINARY_DIR}/junit/${name}.xml")
 endfunction()
 
 # hookstream_fuzzer(NAME SOURCES ... DEPS ...): a libFuzzer program; corpus in tests/fuzz/corpus/NAME.
@@ -49,11 +61,14 @@ function(hookstream_fuzzer name)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${HOOKSTREAM_WARNINGS})
   target_link_libraries(${name} PRIVATE ${FUZZ_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
+  add_dependencies(fuzzers ${name})
   if(HOOKSTREAM_FUZZERS)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   else()
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus_main.cc)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS fuzz)
   endif()
 endfunction()

@@ -1,0 +1,28 @@
+// --provider and what belongs to it: a built-in preset by name, or a file of one's own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/common.h"
+#include "provider/provider.h"
+#include "verify/verifier.h"
+
+namespace hookstream::cli {
+
+class ProviderOption {
+ public:
+  void Add(CLI::App& verb);
+  // Fails when there is no such preset, or the file is none.
+  const provider::Provider& Get();
+  // Of --param K=V.
+  verify::Params Params() const;
+
+ private:
+  std::string name_;
+  std::vector<std::string> params_;
+  std::unique_ptr<const provider::Provider> own_;
+};
+
+}  // namespace hookstream::cli

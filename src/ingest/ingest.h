@@ -1,0 +1,184 @@
+// One webhook request, from its bytes to its outcome: the order of the steps, and nothing of sockets or disks.
+//
+//   find the source -> rate limit -> method -> handshakes that come before verification -> verification over the raw
+//   bytes -> handshakes that come after it -> extraction -> masking of credentials -> append -> outcome
+//
+// A 2xx outcome is given only after the store has confirmed that the events are durable. What was verified and can't be
+// parsed is accepted raw: some providers drop an event for good on a 4xx.
+//
+// Threads: every method from any thread. `Handle` does its work on the caller's thread and never blocks; the outcome is
+// given either before it returns, on the same thread, or later on the store's completion thread, where it must only be
+// posted elsewhere.
+// Lifecycle: outlives every outcome that is outstanding: stop the edge first, then the store, then destroy this.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "metrics/metrics.h"
+#include "provider/provider.h"
+#include "provider/request.h"
+#include "store/store.h"
+#include "verify/handshake.h"
+#include "verify/verifier.h"
+
+namespace hookstream::ingest {
+
+// --- configuration ---
+
+// One `sources:` entry.
+struct SourceConfig {
+  std::string name;  // 1 to 63 characters of [a-z0-9-]; the path is /webhooks/<name>
+  std::shared_ptr<const provider::Provider> preset;
+  std::vector<verify::Key> keys;  // secrets resolved
+  verify::Params params;          // what the preset lists under `secrets`, read as secret.N
+  bool verification_none = false;             // `verification: none`: nothing is verified
+  bool enforce = true;                        // false: audit mode: accept, mark, count
+  absl::Duration dedupe_window = absl::Hours(72);
+  std::optional<absl::Duration> max_age;  // instead of the preset's
+  double requests_per_second_max = 0;     // 0: no limit; a burst of one second's worth passes
+  int64_t body_bytes_max = 25 << 20;      // the preset's own limit applies too
+};
+
+struct Options {
+  // Scheme and authority that providers post to, e.g. "https://hooks.example.com": what a signed URL is built from.
+  // Empty: presets that sign the URL refuse.
+  std::string public_url;
+  // Tells this process's requests from those of another: the first half of a request id.
+  uint64_t instance = 0;
+};
+
+// --- a request ---
+
+using Header = provider::HeaderView;
+
+// Views have to live until Handle returns; the body is taken over.
+struct HttpRequest {
+  std::string_view source;  // from the path, percent-decoding not applied
+  std::string_view method;
+  std::string_view target;  // path and query, as sent
+  std::span<const Header> headers;
+  std::string body;
+};
+
+// --- an outcome ---
+
+// Why a request was refused: a closed set, the label of the metrics. The edge has the table of status codes.
+enum class Reason : uint8_t {
+  kUnknownSource,      // 404
+  kMethodNotAllowed,   // 405, `allow` is set
+  kSignatureInvalid,   // 401; missing, wrong, stale: which one is in the log and the metrics only
+  kBodyTooLarge,       // 413
+  kRateLimited,        // 429, `retry_after` is set
+  kStoreFull,          // 503, `retry_after` is set: too much in the queue, or the disk limit is reached
+  kUnavailable,        // 503, `retry_after` is set: not ready, or stopped accepting after a failure
+};
+inline constexpr size_t kReasonCount = 7;
+std::string_view ReasonName(Reason reason);  // "unknown_source", ...
+
+// An answer that the provider's preset prescribes: to a handshake, or instead of the usual one.
+using Reply = verify::HandshakeReply;
+
+struct Refused {
+  Reason reason;
+  absl::Duration retry_after = absl::ZeroDuration();  // whole seconds; zero: none
+  std::string allow;                                  // for kMethodNotAllowed: "POST, GET"
+  std::optional<Reply> reply;                         // the preset's own answer to a refused signature
+};
+
+struct Accepted {
+  std::vector<store::Appended> events;  // in the order of the body; empty when it held none
+  StoreTag tag = 0;                     // for FormatEventId
+  bool many = false;                    // the preset splits bodies: answer with a list
+  std::optional<Reply> reply;           // the preset's own answer
+};
+
+using Outcome = std::variant<Accepted, Reply, Refused>;
+using Done = absl::AnyInvocable<void(Outcome) &&>;
+
+// --- for ListSources ---
+
+struct KeyInfo {
+  std::string id;
+  absl::Time not_before;
+  absl::Time not_after;
+  int64_t hits = 0;                               // requests that it verified since the start
+  absl::Time last_hit_at = absl::InfinitePast();  // InfinitePast: never
+};
+
+struct SourceInfo {
+  std::string name;
+  std::string preset;
+  std::string provider;  // family
+  std::string url;       // with public_url, else the path
+  bool enforce = true;
+  std::vector<KeyInfo> keys;
+};
+
+class Metrics;
+struct SourceStats;
+
+class Ingest {
+ public:
+  // What is known of a request once its head is there.
+  struct Admission {
+    std::optional<Refused> refused;  // no need to read the body
+    int64_t body_bytes_max = 0;
+  };
+
+  Ingest(Options options, store::Store& store, const Clock& clock, metrics::Registry& registry);
+  ~Ingest();
+
+  // Makes this the set of sources, atomically: a request sees the old one or the new one. Counters of a source and key
+  // that stay go on. INVALID_ARGUMENT names the source and what is wrong; the old set then stays.
+  absl::Status ReplaceSources(std::vector<SourceConfig> sources);
+
+  // Not OK: every request is refused with kUnavailable before any work is done for it. OK at first.
+  void SetHealth(const absl::Status& health);
+
+  // Before the body is read. A request that is refused here is not given to Handle.
+  Admission Admit(std::string_view source, std::string_view method);
+  void Handle(HttpRequest request, Done done);
+
+  // In the order of their names.
+  std::vector<SourceInfo> ListSources() const;
+
+ private:
+  struct Source;
+  struct Snapshot;
+  struct Pending;
+
+  std::shared_ptr<const Snapshot> Current() const;
+  // What needs no body: nullptr for an unknown source; `refused` is set when the request goes no further.
+  const Source* Check(const Snapshot& snapshot, std::string_view name, std::string_view method,
+                      std::optional<Refused>& refused);
+  Refused Refuse(const Source& source, Reason reason, absl::Duration retry_after = absl::ZeroDuration(),
+                 std::string_view error = {});
+  void LogRefused(SourceStats& stats, std::string_view source, Reason reason, std::string_view error);
+  static void Complete(Pending& pending, absl::StatusOr<std::vector<store::Appended>> appended);
+
+  const Options options_;
+  store::Store& store_;
+  const Clock& clock_;
+  metrics::Registry& registry_;
+  const std::unique_ptr<Metrics> metrics_;
+  std::atomic<bool> available_{true};
+  std::atomic<uint64_t> next_request_{1};
+  mutable Mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_ HS_GUARDED_BY(mutex_);
+};
+
+}  // namespace hookstream::ingest

@@ -1,0 +1,127 @@
+#include "provider/extract.h"
+
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+#include "provider/encoding.h"
+#include "provider/time_text.h"
+
+namespace hookstream::provider {
+namespace {
+
+constexpr std::string_view kUnknownType = "unknown";
+
+// Cut at a character's border.
+std::string Cut(std::string text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
+// Cutting could make two ids one.
+std::string HashWhenLong(std::string text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  return absl::StrCat("sha256:", EncodeHex(Sha256(text)));
+}
+
+ExtractedItem ReadItem(const EventRule& rule, Context& context, std::string_view bytes, size_t index) {
+  ExtractedItem item;
+  item.body = bytes;
+  item.index = index;
+  item.type = Cut(ValidUtf8(rule.type.NonEmptyText(context)), kMaxTypeBytes);
+  if (item.type.empty()) item.type = kUnknownType;
+  item.provider_event_id = HashWhenLong(ValidUtf8(rule.id.NonEmptyText(context)), kMaxIdBytes);
+  if (const std::string_view time = rule.time.NonEmptyText(context); !time.empty()) {
+    item.occurred_at = ParseTimeText(time, rule.time_unit, Fractions::kAccepted);
+  }
+  item.ordering_key = HashWhenLong(ValidUtf8(rule.ordering_key.NonEmptyText(context)), kMaxOrderingKeyBytes);
+  for (const auto& [name, value] : rule.attributes) {
+    std::string text = Cut(ValidUtf8(value.NonEmptyText(context)), kMaxAttributeBytes);
+    if (!text.empty()) item.attributes.emplace_back(name, std::move(text));
+  }
+  return item;
+}
+
+bool Skipped(const EventRule& rule, Context& context) { return !rule.skip.tests.empty() && rule.skip.Holds(context); }
+
+// Hashes of items, and which one of several equal items this is: an index would change when a retry leaves some out.
+class ItemHashes {
+ public:
+  std::string IdOf(std::string_view bytes) {
+    std::string id = EncodeHex(Sha256(bytes));
+    const size_t ordinal = seen_[id]++;
+    if (ordinal > 0) absl::StrAppend(&id, "-", ordinal);
+    return id;
+  }
+
+ private:
+  std::unordered_map<std::string, size_t> seen_;
+};
+
+void WholeBody(const Provider& provider, Context& context, Extracted& out) {
+  if (Skipped(provider.event, context)) return;
+  out.items.push_back(ReadItem(provider.event, context, context.request().body, 0));
+  ExtractedItem& item = out.items.back();
+  if (item.provider_event_id.empty() && provider.event.id_is_hash)
+    item.provider_event_id = ItemHashes().IdOf(item.body);
+}
+
+}  // namespace
+
+Extracted Extract(const Provider& provider, Context& context) {
+  Extracted out;
+  out.parsed = context.Parsed();
+  const EventRule& rule = provider.event;
+  if (rule.split.empty()) {
+    WholeBody(provider, context, out);
+    return out;
+  }
+  const SplitResult result = context.Split(rule.split);
+  if (result != SplitResult::kItems) {
+    if (result == SplitResult::kTooMany) {
+      out.too_many_items = true;
+    } else if (rule.split.size() == 1) {
+      // A single event where a list of them is usual (`/*`) is read as the item that it is.
+      context.SelectWhole();
+    } else {
+      out.parsed = false;
+    }
+    WholeBody(provider, context, out);
+    context.SelectItem(std::nullopt);
+    return out;
+  }
+  ItemHashes hashes;
+  const size_t count = context.ItemCount();
+  out.items.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    context.SelectItem(i);
+    if (Skipped(rule, context)) continue;
+    out.items.push_back(ReadItem(rule, context, context.ItemBytes(i), i));
+    ExtractedItem& item = out.items.back();
+    if (item.provider_event_id.empty() && rule.id_is_hash) item.provider_event_id = hashes.IdOf(item.body);
+  }
+  context.SelectItem(std::nullopt);
+  return out;
+}
+
+std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
+                               std::string& scratch) {
+  // The items of a split body are JSON already.
+  if (provider.content.kind != ContentRule::Kind::kFormField || !provider.event.split.empty()) return body;
+  const HeaderView header{"content-type", content_type};
+  Request request;
+  request.headers = {&header, 1};
+  request.body = body;
+  Context context(request, provider.content);
+  if (!context.IsForm()) return body;
+  for (auto& [name, value] : context.Form()) {
+    if (name != provider.content.field) continue;
+    scratch = value;
+    return scratch;
+  }
+  return body;
+}
+
+}  // namespace hookstream::provider

@@ -1,0 +1,58 @@
+// A parsed JSON document together with the text that it came from, so that parts of it can be cut out byte for byte.
+// Internal to the room.
+#pragma once
+
+#include <simdjson.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "provider/context.h"
+
+namespace hookstream::provider {
+
+struct JsonItem {
+  simdjson::dom::element item;
+  // The element at the path's first "*".
+  simdjson::dom::element item1;
+  // Its bytes in the document.
+  std::string_view bytes;
+};
+
+// The parser is borrowed from the thread's pool and goes back to the pool of the thread that destroys this.
+struct JsonState {
+  JsonState() = default;
+  ~JsonState();
+  JsonState(const JsonState&) = delete;
+  JsonState& operator=(const JsonState&) = delete;
+
+  // As long-lived as what it was parsed from.
+  std::string_view text;
+  std::unique_ptr<simdjson::dom::parser> parser;
+  simdjson::dom::element root;
+  // What the document was split into, and the one that `item` and `item1` stand for at the moment.
+  std::vector<JsonItem> items;
+  const JsonItem* selected = nullptr;
+};
+
+// nullptr: simdjson refuses it, or it is too large.
+std::unique_ptr<JsonState> ParseJson(std::string_view text);
+
+// First member of that name, or the array's element; nullopt when there is none.
+std::optional<simdjson::dom::element> FindJson(simdjson::dom::element from, const std::vector<std::string>& path);
+
+// A scalar's text: strings decoded (as long-lived as the parser), numbers and booleans written into `scratch`. nullopt
+// for null, objects and arrays.
+std::optional<std::string_view> JsonText(simdjson::dom::element element, std::string& scratch);
+
+// Fills `json.items`: every element at `path` ("*": each element of an array). kNoList: there is no array where the
+// first "*" belongs. An element without the rest of the path is an item as far as the path leads.
+SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path);
+
+// The bytes of the value at the path.
+std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path);
+
+}  // namespace hookstream::provider

@@ -1,0 +1,117 @@
+#include "provider/mask.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "provider/json_document.h"
+
+namespace hookstream::provider {
+namespace {
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+bool Compares(const VerifyRule& rule) { return rule.scheme == Scheme::kEqual || rule.scheme == Scheme::kBasic; }
+
+// Overwrites the raw values of the parameters of that (decoded) name in `text`.
+void MaskParameters(std::string_view name, std::string& text, size_t begin) {
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find('&', begin), text.size());
+    const size_t equals = text.find('=', begin);
+    if (equals < end) {
+      // Decoded with the same code that found the value: a parameter by another spelling of its name is masked too.
+      Request request;
+      request.body = std::string_view(text).substr(begin, end - begin);
+      const ContentRule form{ContentRule::Kind::kForm, {}};
+      Context pair(request, form);
+      if (!pair.Form().empty() && pair.Form()[0].first == name) {
+        std::fill(text.begin() + static_cast<std::ptrdiff_t>(equals) + 1,
+                  text.begin() + static_cast<std::ptrdiff_t>(end), '*');
+      }
+    }
+    begin = end + 1;
+  }
+}
+
+void MaskJson(const std::vector<std::string>& path, Context& context, std::string& body) {
+  const JsonState* json = context.Json();
+  if (json == nullptr) return;
+  const std::optional<std::string_view> slice = SliceJson(*json, path);
+  const std::string_view original = context.request().body;
+  // A document inside a form's field has no bytes of its own in the body: its field is masked as a parameter.
+  if (!slice || slice->empty() || slice->data() < original.data() ||
+      slice->data() + slice->size() > original.data() + original.size()) {
+    return;
+  }
+  const auto begin = body.begin() + (slice->data() - original.data());
+  const auto end = begin + static_cast<std::ptrdiff_t>(slice->size());
+  if (slice->front() == '"') {
+    std::fill(begin + 1, end - 1, '*');
+  } else {
+    // A number stays one.
+    std::replace_if(
+        begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
+  }
+}
+
+void MaskValue(const Value& value, const Provider& provider, Context& context, MaskedRequest& masked) {
+  switch (value.source) {
+    case Source::kHeader:
+      for (MaskedRequest::Header& header : masked.headers) {
+        if (absl::EqualsIgnoreCase(header.name, value.name)) header.value.assign(header.value.size(), '*');
+      }
+      break;
+    case Source::kQuery:
+      if (const size_t question = masked.target.find('?'); question != std::string::npos) {
+        MaskParameters(value.name, masked.target, question + 1);
+      }
+      break;
+    case Source::kForm: MaskParameters(value.name, masked.body, 0); break;
+    case Source::kJson:
+      if (provider.content.kind == ContentRule::Kind::kFormField && context.IsForm()) {
+        MaskParameters(provider.content.field, masked.body, 0);
+      } else {
+        MaskJson(value.path, context, masked.body);
+      }
+      break;
+    case Source::kRawQuery:
+    case Source::kTarget:
+      if (const size_t question = masked.target.find('?'); question != std::string::npos) {
+        std::fill(masked.target.begin() + static_cast<std::ptrdiff_t>(question) + 1, masked.target.end(), '*');
+      }
+      break;
+    default: break;
+  }
+}
+
+}  // namespace
+
+bool ReadsCredentials(const Provider& provider) {
+  return std::any_of(provider.verify.begin(), provider.verify.end(), Compares);
+}
+
+std::optional<MaskedRequest> MaskCredentials(const Provider& provider, Context& context) {
+  if (!ReadsCredentials(provider)) return std::nullopt;
+  const Request& request = context.request();
+  MaskedRequest masked;
+  for (const HeaderView& header : request.headers) {
+    masked.headers.push_back({std::string(header.name), std::string(header.value)});
+  }
+  masked.target = request.target;
+  masked.body = request.body;
+  // All rules that compare, also those that were not applied: a credential may come without its rule's condition.
+  for (const VerifyRule& rule : provider.verify) {
+    if (!Compares(rule)) continue;
+    for (const SignatureSource& signature : rule.signatures) {
+      signature.value.ForEachValue([&](const Value& value) { MaskValue(value, provider, context, masked); });
+      if (signature.numbered_header.empty()) continue;
+      for (MaskedRequest::Header& header : masked.headers) {
+        if (absl::StartsWithIgnoreCase(header.name, ToAbsl(signature.numbered_header))) {
+          header.value.assign(header.value.size(), '*');
+        }
+      }
+    }
+  }
+  return masked;
+}
+
+}  // namespace hookstream::provider

@@ -1,0 +1,172 @@
+// A compiled preset: how one provider's webhooks are verified, answered and read. Made by the loader
+// (provider/loader.h), immutable, free to share between threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "provider/expression.h"
+
+namespace hookstream::provider {
+
+enum class Scheme : uint8_t {
+  kHmacSha1,
+  kHmacSha256,
+  kHmacSha384,
+  kHmacSha512,
+  kSha256,
+  kEd25519,
+  kEcdsaP256,
+  kEqual,
+  kBasic,
+  kNone,
+};
+
+// As presets spell it, e.g. "hmac-sha256".
+std::string_view SchemeName(Scheme scheme);
+// An HMAC or a keyed hash: what the receiver could have made itself.
+bool IsHmac(Scheme scheme);
+bool IsPublicKey(Scheme scheme);
+
+enum class Encoding : uint8_t { kHex, kBase64, kBase64Url, kText };
+enum class KeyForm : uint8_t { kText, kHex, kBase64, kSha1, kPem, kSpkiBase64 };
+std::string_view KeyFormName(KeyForm form);
+
+enum class TimeUnit : uint8_t { kSeconds, kMilliseconds, kIso };
+
+struct ContentRule {
+  enum class Kind : uint8_t { kJson, kForm, kFormField, kNone };
+  Kind kind = Kind::kJson;
+  // For kFormField: the form's field that holds the JSON. Bodies that are no form are JSON themselves.
+  std::string field;
+};
+
+// The part of a header value that is meant: `t=1,v1=ab,v1=cd` split by "," with the prefix "v1=".
+struct Tagged {
+  std::string separator;
+  std::string prefix;
+  // The part itself when there is no prefix; the first of the parts for signatures.
+  uint32_t index = 0;
+};
+
+struct TimeRule {
+  Expression from;
+  Tagged part;
+  TimeUnit unit = TimeUnit::kSeconds;
+  // Absent: the time is signed but never too old. Equality is accepted.
+  std::optional<absl::Duration> max_age;
+  std::optional<absl::Duration> max_future;
+};
+
+struct SignatureSource {
+  Expression value;
+  // For `header.X-#`: the name's beginning, followed by 1, 2, ...; otherwise empty.
+  std::string numbered_header;
+};
+
+struct Requirement {
+  Chain value;
+  Expression expected;
+  // As written, for messages.
+  std::string name;
+};
+
+struct VerifyRule {
+  Condition when;
+  Scheme scheme = Scheme::kNone;
+  Expression signed_text;
+  // Any of them may match.
+  std::vector<SignatureSource> signatures;
+  Tagged part;
+  Encoding encoding = Encoding::kHex;
+  KeyForm key_form = KeyForm::kText;
+  std::string key_prefix;
+  // Empty: every key is tried.
+  Expression key_by;
+  std::optional<TimeRule> time;
+  std::vector<Requirement> require;
+  // `url_forms: ports`: with and without the port.
+  bool try_ports = false;
+  // The signed text has the key in it, so it is made for each key.
+  bool key_in_text = false;
+  // Each item of the split body carries a signature, and all have to be right.
+  bool per_item = false;
+  // Reads the parsed body before anything is verified.
+  bool reads_body_first = false;
+  // Headers that the verdict depends on: none may be repeated.
+  std::vector<std::string> headers;
+};
+
+// JSON with templates in its texts.
+struct JsonTemplate {
+  enum class Kind : uint8_t { kText, kLiteral, kArray, kObject };
+  Kind kind = Kind::kText;
+  Expression text;
+  // A number, boolean or null, as JSON.
+  std::string literal;
+  // Of an array or an object.
+  std::vector<JsonTemplate> items;
+  // Of an object, one for each item.
+  std::vector<std::string> names;
+};
+
+struct ReplyRule {
+  int status = 200;
+  std::string content_type;
+  // At most one of the two; none: an empty body.
+  std::optional<Expression> text;
+  std::optional<JsonTemplate> json;
+  std::vector<std::pair<std::string, Expression>> headers;
+};
+
+struct HandshakeRule {
+  Condition when;
+  // The request has to pass verification first.
+  bool verified = true;
+  std::vector<Requirement> require;
+  ReplyRule reply;
+};
+
+struct EventRule {
+  // Reference tokens, "*" for every element; empty: the body is one event.
+  std::vector<std::string> split;
+  // An item that matches is no event. Without tests nothing is skipped.
+  Condition skip;
+  Expression type;
+  Expression id;
+  // The id is the item's hash where `id` gives none.
+  bool id_is_hash = false;
+  Expression time;
+  TimeUnit time_unit = TimeUnit::kIso;
+  Expression ordering_key;
+  std::vector<std::pair<std::string, Expression>> attributes;
+};
+
+struct Provider {
+  std::string name;
+  std::string family;
+  std::string docs;
+  // How sure the facts are, in words; for people.
+  std::string sure;
+  // Accepted methods, in upper case.
+  std::vector<std::string> methods;
+  ContentRule content;
+  // Absent: the listener's limit.
+  std::optional<uint64_t> body_bytes_max;
+  // Names of further values that a source has to configure (`secret.N`).
+  std::vector<std::string> secrets;
+  std::vector<VerifyRule> verify;
+  std::vector<HandshakeRule> handshakes;
+  EventRule event;
+  // What a 2xx and a refusal look like where the provider cares. Values of the request are not available in them.
+  std::optional<ReplyRule> accepted;
+  std::optional<ReplyRule> rejected;
+};
+
+}  // namespace hookstream::provider

@@ -1,0 +1,123 @@
+#include "verify/handshake.h"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "provider/encoding.h"
+
+namespace hookstream::verify {
+namespace {
+
+using provider::Context;
+using provider::JsonTemplate;
+
+// False: something that the reply needs is not in the request.
+bool Render(const JsonTemplate& json, Context& context, std::string& out) {
+  switch (json.kind) {
+    case JsonTemplate::Kind::kLiteral: out += json.literal; return true;
+    case JsonTemplate::Kind::kText: {
+      const auto text = json.text.Text(context);
+      if (!text) return false;
+      out += provider::JsonQuoted(*text);
+      return true;
+    }
+    case JsonTemplate::Kind::kArray:
+      out += '[';
+      for (size_t i = 0; i < json.items.size(); ++i) {
+        if (i > 0) out += ',';
+        if (!Render(json.items[i], context, out)) return false;
+      }
+      out += ']';
+      return true;
+    case JsonTemplate::Kind::kObject:
+      out += '{';
+      for (size_t i = 0; i < json.items.size(); ++i) {
+        if (i > 0) out += ',';
+        out += provider::JsonQuoted(json.names[i]);
+        out += ':';
+        if (!Render(json.items[i], context, out)) return false;
+      }
+      out += '}';
+      return true;
+  }
+  return false;
+}
+
+// What came in a query or a body must not end a header's line.
+bool IsHeaderText(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20 && c != '\t') || c == 0x7f; });
+}
+
+std::optional<HandshakeReply> Render(const provider::ReplyRule& rule, Context& context) {
+  HandshakeReply reply;
+  reply.status = rule.status;
+  reply.content_type = rule.content_type;
+  if (rule.text) {
+    const auto text = rule.text->Text(context);
+    if (!text) return std::nullopt;
+    reply.body = *text;
+  } else if (rule.json && !Render(*rule.json, context, reply.body)) {
+    return std::nullopt;
+  }
+  for (const auto& [name, value] : rule.headers) {
+    const auto text = value.Text(context);
+    if (!text || !IsHeaderText(*text)) return std::nullopt;
+    reply.headers.emplace_back(name, *text);
+  }
+  return reply;
+}
+
+HandshakeReply Status(int status) {
+  HandshakeReply reply;
+  reply.status = status;
+  return reply;
+}
+
+bool Holds(const provider::Requirement& requirement, Context& context) {
+  const auto value = requirement.value.Text(context);
+  const auto expected = requirement.expected.Text(context);
+  return value && expected && value->size() == expected->size() &&
+         CRYPTO_memcmp(value->data(), expected->data(), value->size()) == 0;
+}
+
+}  // namespace
+
+std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, Context& context, HandshakePhase phase,
+                                             std::string_view key_id, absl::Time now) {
+  const bool verified = phase == HandshakePhase::kVerified;
+  for (const provider::HandshakeRule& rule : verifier.provider().handshakes) {
+    if (rule.verified != verified || !rule.when.Holds(context)) continue;
+    const Context::Bindings before = context.bindings();
+    context.bindings().secrets = &verifier.params();
+    context.bindings().key = verifier.DecodedKey(key_id, now);
+    const bool allowed = std::all_of(rule.require.begin(), rule.require.end(),
+                                     [&](const provider::Requirement& r) { return Holds(r, context); });
+    std::optional<HandshakeReply> reply;
+    if (allowed) {
+      reply = Render(rule.reply, context);
+      if (reply) {
+        // The reply may repeat what the sender wrote: no browser is to take it for a page.
+        reply->headers.emplace_back("X-Content-Type-Options", "nosniff");
+      } else {
+        reply = Status(400);
+      }
+    } else {
+      reply = Status(verified ? 401 : 403);
+    }
+    context.bindings() = before;
+    return reply;
+  }
+  return std::nullopt;
+}
+
+HandshakeReply RenderReply(const provider::ReplyRule& rule) {
+  const provider::Request none;
+  const provider::ContentRule no_content{provider::ContentRule::Kind::kNone, {}};
+  Context context(none, no_content);
+  // The loader has seen to it that the rule reads nothing.
+  return Render(rule, context).value_or(Status(rule.status));
+}
+
+}  // namespace hookstream::verify

@@ -1,0 +1,114 @@
+#include "verify/key.h"
+
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "provider/encoding.h"
+
+namespace hookstream::verify {
+namespace {
+
+using provider::KeyForm;
+using provider::Scheme;
+
+constexpr size_t kEd25519Bytes = 32;
+
+struct BioDeleter {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+struct DigestDeleter {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, const std::string& decoded) {
+  if (form == KeyForm::kPem) {
+    const std::unique_ptr<BIO, BioDeleter> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    return bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr) : nullptr;
+  }
+  if (form == KeyForm::kSpkiBase64) {
+    const unsigned char* at = Bytes(decoded);
+    return d2i_PUBKEY(nullptr, &at, static_cast<long>(decoded.size()));
+  }
+  if (scheme == Scheme::kEd25519 && decoded.size() == kEd25519Bytes) {
+    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, Bytes(decoded), decoded.size());
+  }
+  return nullptr;
+}
+
+bool Fits(Scheme scheme, EVP_PKEY* key) {
+  if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+  char group[64];
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
+         std::string_view(group) == "prime256v1";
+}
+
+std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
+  std::string expected;
+  switch (form) {
+    case KeyForm::kText: return "has to be the text that the provider shows, not empty";
+    case KeyForm::kSha1: return "has to be the text that the provider shows, not empty";
+    case KeyForm::kHex: expected = "hex (0-9, a-f, two for each byte)"; break;
+    case KeyForm::kBase64: expected = "base64"; break;
+    case KeyForm::kPem: expected = "a PEM public key (-----BEGIN PUBLIC KEY-----)"; break;
+    case KeyForm::kSpkiBase64:
+      expected = "a public key in base64 (SubjectPublicKeyInfo, the inside of a PEM file)";
+      break;
+  }
+  if (rule.scheme == Scheme::kEd25519) absl::StrAppend(&expected, " of an Ed25519 public key");
+  if (rule.scheme == Scheme::kEcdsaP256) absl::StrAppend(&expected, " of an ECDSA P-256 key");
+  if (!rule.key_prefix.empty()) absl::StrAppend(&expected, ", usually after ", rule.key_prefix);
+  return absl::StrCat("has to be ", expected);
+}
+
+}  // namespace
+
+absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyForm form, std::string_view secret) {
+  const auto refuse = [&] { return absl::InvalidArgumentError(ExpectedForm(rule, form)); };
+  if (!rule.key_prefix.empty() && secret.substr(0, rule.key_prefix.size()) == rule.key_prefix) {
+    secret.remove_prefix(rule.key_prefix.size());
+  }
+  if (secret.empty()) return refuse();
+  std::optional<std::string> bytes;
+  switch (form) {
+    case KeyForm::kText:
+    case KeyForm::kPem: bytes = std::string(secret); break;
+    case KeyForm::kSha1: bytes = provider::Sha1(secret); break;
+    case KeyForm::kHex: bytes = provider::DecodeHex(secret); break;
+    case KeyForm::kBase64:
+    case KeyForm::kSpkiBase64: bytes = provider::DecodeBase64(secret, provider::Padding::kOptional); break;
+  }
+  if (!bytes || bytes->empty()) return refuse();
+  DecodedSecret key;
+  if (provider::IsPublicKey(rule.scheme)) {
+    key.public_key.reset(ReadPublicKey(rule.scheme, form, secret, *bytes));
+    ERR_clear_error();
+    if (!key.public_key || !Fits(rule.scheme, key.public_key.get())) return refuse();
+  } else {
+    key.mac = MakeMacKey(rule.scheme, *bytes);
+  }
+  key.bytes = *std::move(bytes);
+  return key;
+}
+
+bool CheckPublicKey(Scheme scheme, const DecodedSecret& key, std::span<const std::string_view> parts,
+                    std::string_view signature) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+  const EVP_MD* hash = scheme == Scheme::kEd25519 ? nullptr : EVP_sha256();
+  const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key.public_key.get()) == 1 &&
+                  EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text), text.size()) == 1;
+  // A wrong signature leaves entries in the thread's error queue.
+  ERR_clear_error();
+  return ok;
+}
+
+}  // namespace hookstream::verify

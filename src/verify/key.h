@@ -1,0 +1,38 @@
+// A source's secret in the form that a rule works with. Internal to the room.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "provider/provider.h"
+#include "verify/hmac.h"
+
+namespace hookstream::verify {
+
+struct PublicKeyDeleter {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+
+struct DecodedSecret {
+  // What MACs and comparisons use; for public keys their encoded form.
+  std::string bytes;
+  // For the schemes of provider::IsHmac.
+  std::unique_ptr<const MacKey> mac;
+  // For the schemes of provider::IsPublicKey.
+  std::unique_ptr<EVP_PKEY, PublicKeyDeleter> public_key;
+};
+
+// INVALID_ARGUMENT says which form the secret has to have; never the secret.
+absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, provider::KeyForm form,
+                                        std::string_view secret);
+
+// True when `signature` is the key's over the joined parts.
+bool CheckPublicKey(provider::Scheme scheme, const DecodedSecret& key, std::span<const std::string_view> parts,
+                    std::string_view signature);
+
+}  // namespace hookstream::verify

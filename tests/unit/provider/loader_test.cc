@@ -1,0 +1,169 @@
+#include "provider/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "provider/presets.h"
+#include "tests/unit/provider/testing.h"
+
+namespace hookstream::provider {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string ReadFile(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::string ErrorOf(std::string_view yaml) {
+  const auto provider = LoadProvider(yaml, "a.yaml");
+  EXPECT_FALSE(provider.ok()) << yaml;
+  return std::string(provider.status().message());
+}
+
+TEST(Loader, RefusesEveryBrokenFileWithItsPlace) {
+  const std::map<std::string, std::pair<std::string, std::string>> expected = {
+      {"contra.yaml", {"2:54", "'signed' has no meaning with scheme equal"}},
+      {"dup.yaml", {"5:3", "'signature' is given twice"}},
+      {"dur.yaml", {"2:84", "max_age needs a unit"}},
+      {"filt.yaml", {"2:55", "did you mean hex?"}},
+      {"key.yaml", {"5:8", "scheme ed25519 can't have a key of the form 'text'"}},
+      {"nosource.yaml", {"4:14", "did you mean header.X-Sig?"}},
+      {"notime.yaml", {"5:11", "there is no 'time'"}},
+      {"noverify.yaml", {"1:1", "needs 'verify'"}},
+      {"secret.yaml", {"1:1", "secrets: [t]"}},
+      {"split.yaml", {"3:16", "did you mean /events/*?"}},
+      {"tab.yaml", {"3:", ""}},
+      {"unknown.yaml", {"5:3", "did you mean encoding?"}},
+      {"unquoted.yaml", {"5:11", "quote a template: \"{body}\""}},
+      {"unquoted2.yaml", {"5:", "quote"}},
+  };
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(HOOKSTREAM_TEST_DATA "/presets-refused")) {
+    const std::string name = entry.path().filename();
+    const auto provider = LoadProvider(ReadFile(entry.path()), name);
+    ASSERT_FALSE(provider.ok()) << name;
+    ASSERT_TRUE(expected.contains(name)) << name << ": " << provider.status();
+    const auto& [place, part] = expected.at(name);
+    EXPECT_THAT(std::string(provider.status().message()), StartsWith(name + ":" + place));
+    EXPECT_THAT(std::string(provider.status().message()), HasSubstr(part));
+    ++files;
+  }
+  EXPECT_EQ(files, expected.size());
+}
+
+TEST(Loader, SaysWhatIsWrong) {
+  const std::string top = "name: a\nverify: {scheme: hmac-sha256, signature: header.X}\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {"", "has to be a mapping"},
+      {"[1]", "has to be a mapping"},
+      {"name: A\nverify: {scheme: none}", "1:7: name has to be"},
+      {"nam: a\nverify: {scheme: none}", "needs 'name'"},
+      {top + "events: {}", "did you mean event?"},
+      {top + "name: b", "3:1: 'name' is given twice"},
+      {top + "event: &x {type: json/a}", "anchors"},
+      {"a: &x 1\nb: *x", "anchors"},
+      {top + "event: {<<: {type: json/a}}", "merge keys"},
+      {top + "event: {type: !!str json/a}", "tags"},
+      {top + "---\nname: b", "one provider"},
+      {top + "handshakes: [{when: {method: GET}, reply: {status: 0200}}]", "no leading zero"},
+      {top + "handshakes: [{when: {method: GET}, reply: {status: 20}}]", "from 200 to 599"},
+      {top + "handshakes: [{when: {}, reply: {}}]", "when is empty"},
+      {top + "handshakes: [{when: {method: GET}, reply: {text: \"{key}\"}}]", "can't reveal the key"},
+      {top + "secrets: [t]\nhandshakes: [{when: {method: GET}, reply: {text: \"{secret.t}\"}}]",
+       "can't reveal a secret"},
+      {top + "max_body: 1000", "needs a unit"},
+      {top + "max_body: 010KiB", "number with a unit"},
+      {top + "content: lines", "content: lines is not supported by this version"},
+      {top + "content: xml", "one of json, form, none"},
+      {top + "methods: [post]", "upper case"},
+      {top + "event: {type: \"json/type\"}", "leave out the quotes"},
+      {top + "event:\n  type: a{json/type}b", "has to be quoted"},
+      {top + "event: {type: item/type}", "the body is not split"},
+      {top + "event: {type: key}", "can't read time, key or a secret"},
+      {top + "event: {type: \"{body | hmac-sha256 | hex}\"}", "can't use the key"},
+      {top + "event: {split: /a/*/b/*/c/*}", "at most two *"},
+      {top + "respond: {accepted: {text: \"{body}\"}}", "can't read the request"},
+      {"name: a\nverify: {scheme: jwt, signature: header.X, alg: ES256}",
+       "2:18: scheme jwt is not supported by this version"},
+      {"name: a\nverify: {scheme: code, code: paypal}", "not supported by this version"},
+      {"name: a\nverify: {scheme: rsa-sha256, signature: header.X, key: x509-pem}",
+       "scheme rsa-sha256 is not supported"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, key_url: json/u}", "key_url is not supported"},
+      {"name: a\nverify: {scheme: hmac-sha265, signature: header.X}", "did you mean hmac-sha256?"},
+      {"name: a\nverify: {scheme: hmac-sha256}", "needs 'signature'"},
+      {"name: a\nverify: {scheme: sha256, signature: header.X}", "without {key}"},
+      {"name: a\nverify: {scheme: none, signature: header.X}", "has no meaning with scheme none"},
+      {"name: a\nverify: {scheme: ed25519, signature: header.X}", "needs 'key'"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, url_forms: ports}", "does not read the url"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, index: 1}", "index counts the parts"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, signed: \"{item/a}\"}", "event.split"},
+      {"name: a\nverify: [{scheme: none}, {scheme: none}]", "never reached"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.#}", "has no name"},
+  };
+  for (const auto& [yaml, part] : cases) EXPECT_THAT(ErrorOf(yaml), HasSubstr(part)) << yaml;
+}
+
+TEST(Loader, WhatIsNotBuiltIsUnimplementedNotIgnored) {
+  EXPECT_EQ(LoadProvider("name: a\nverify: {scheme: jwt, signature: header.X}", "a").status().code(),
+            absl::StatusCode::kUnimplemented);
+}
+
+TEST(Loader, RefusesHugeAndDeepFiles) {
+  EXPECT_THAT(ErrorOf(std::string(300'000, ' ')), HasSubstr("larger than"));
+  std::string deep = "name: a\nverify: ";
+  for (int i = 0; i < 100; ++i) deep += "[";
+  for (int i = 0; i < 100; ++i) deep += "]";
+  EXPECT_THAT(ErrorOf(deep), HasSubstr("nested too deeply"));
+}
+
+TEST(Loader, TheCommonCaseIsSevenLines) {
+  const auto provider = MustLoad(
+      "name: acme\nverify:\n  scheme: hmac-sha256\n  signature: header.X-Acme-Signature\nevent:\n  type: json/type\n"
+      "  id: header.X-Acme-Delivery\n");
+  EXPECT_EQ(provider->family, "acme");
+  EXPECT_EQ(provider->methods, std::vector<std::string>{"POST"});
+  ASSERT_EQ(provider->verify.size(), 1u);
+  EXPECT_EQ(provider->verify[0].encoding, Encoding::kHex);
+  EXPECT_EQ(provider->verify[0].key_form, KeyForm::kText);
+  EXPECT_EQ(provider->verify[0].headers, std::vector<std::string>{"X-Acme-Signature"});
+}
+
+TEST(Presets, AllLoadUnderTheirNames) {
+  const std::vector<std::string_view> names = PresetNames();
+  EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
+  for (const std::string_view name : names) {
+    const Provider* preset = FindPreset(name);
+    ASSERT_NE(preset, nullptr) << name;
+    EXPECT_EQ(preset->name, name);
+    EXPECT_FALSE(preset->docs.empty()) << name;
+    EXPECT_FALSE(preset->sure.empty()) << name;
+    EXPECT_THAT(std::string(PresetYaml(name)), StartsWith("# Docs: ")) << name;
+  }
+  for (const char* name : {"stripe", "github", "twilio", "slack", "standard-webhooks", "openai"}) {
+    EXPECT_NE(FindPreset(name), nullptr) << name;
+  }
+  EXPECT_EQ(FindPreset("acme"), nullptr);
+  EXPECT_EQ(PresetYaml("acme"), "");
+}
+
+TEST(Presets, HandshakesAddTheirMethods) {
+  EXPECT_EQ(FindPreset("meta")->methods, (std::vector<std::string>{"POST", "GET"}));
+}
+
+TEST(Presets, OnlyThoseThatMustReadTheBodyBeforeTheyVerify) {
+  for (const std::string_view name : PresetNames()) {
+    for (const VerifyRule& rule : FindPreset(name)->verify) EXPECT_FALSE(rule.reads_body_first) << name;
+  }
+}
+
+}  // namespace
+}  // namespace hookstream::provider

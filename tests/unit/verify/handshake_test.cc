@@ -1,0 +1,98 @@
+#include "verify/handshake.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/verify/testing.h"
+
+namespace hookstream::verify {
+namespace {
+
+using provider::FindPreset;
+using provider::MustLoad;
+using provider::TestRequest;
+
+std::optional<HandshakeReply> Match(const Verifier& verifier, TestRequest request, HandshakePhase phase,
+                                    std::string_view key_id = "") {
+  const provider::Request view = request.View();
+  provider::Context context(view, verifier.provider().content);
+  return MatchHandshake(verifier, context, phase, key_id, Now());
+}
+
+TEST(Handshake, SlackGetsItsChallengeAfterVerification) {
+  const auto verifier = MustCreate(*FindPreset("slack"), {{.id = "k", .secret = "s"}});
+  TestRequest request;
+  request.body = R"({"token":"t","challenge":"3eZb<b>","type":"url_verification"})";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kUnverified), std::nullopt);
+  const auto reply = Match(*verifier, request, HandshakePhase::kVerified, "k");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(reply->body, "3eZb<b>");
+  EXPECT_EQ(reply->content_type, "text/plain; charset=utf-8");
+  EXPECT_THAT(reply->headers, testing::Contains(testing::Pair("X-Content-Type-Options", "nosniff")));
+  request.body = R"({"type":"event_callback"})";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kVerified, "k"), std::nullopt);
+  request.body = R"({"type":"url_verification"})";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kVerified, "k")->status, 400);
+}
+
+TEST(Handshake, MetasVerifyTokenIsCompared) {
+  const auto verifier = MustCreate(*FindPreset("meta"), {{.id = "k", .secret = "s"}}, {{"verify_token", "t0k"}});
+  TestRequest request;
+  request.method = "GET";
+  request.target = "/in?hub.mode=subscribe&hub.verify_token=t0k&hub.challenge=42";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kUnverified)->body, "42");
+  request.target = "/in?hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=42";
+  const auto refused = Match(*verifier, request, HandshakePhase::kUnverified);
+  EXPECT_EQ(refused->status, 403);
+  EXPECT_EQ(refused->body, "");
+}
+
+TEST(Handshake, ZoomsReplyIsComputed) {
+  const auto verifier =
+      MustCreate(*FindPreset("zoom"), {{.id = "old", .secret = "x"}, {.id = "k", .secret = "zoom-secret-token"}});
+  TestRequest request;
+  request.body = R"({"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event":"endpoint.url_validation"})";
+  const auto reply = Match(*verifier, request, HandshakePhase::kVerified, "k");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->content_type, "application/json");
+  // From the provider's vectors.
+  EXPECT_EQ(reply->body, R"({"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":)"
+                         R"("d9e0d764a78494688ba3f2d5c0ed4ca311394b4834d959759213424d2df961e3"})");
+}
+
+TEST(Handshake, HeadersCanNotBeInjected) {
+  const auto preset = MustLoad(
+      "name: a\nverify: {scheme: none}\nhandshakes: [{when: {method: GET}, verified: false, reply: {headers: {X-Echo: "
+      "\"{query.c}\"}}}]");
+  const auto verifier = MustCreate(*preset, {});
+  TestRequest request;
+  request.method = "GET";
+  request.target = "/in?c=a%0d%0aSet-Cookie:%20x";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kUnverified)->status, 400);
+  request.target = "/in?c=ok";
+  EXPECT_THAT(Match(*verifier, request, HandshakePhase::kUnverified)->headers,
+              testing::Contains(testing::Pair("X-Echo", "ok")));
+}
+
+TEST(Handshake, JsonRepliesOfEveryShape) {
+  const auto preset = MustLoad(
+      "name: a\nverify: {scheme: none}\nhandshakes:\n  - when: {query.c: \"*\"}\n    verified: false\n    reply:\n"
+      "      status: 202\n      json: {text: \"a{query.c}\\n\", list: [1, true, null, \"1\", word], deep: {\"{{x}}\": "
+      "\"[[y]]\"}}\n");
+  TestRequest request;
+  request.target = "/in?c=%22q%22";
+  const auto reply = Match(*MustCreate(*preset, {}), request, HandshakePhase::kUnverified);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 202);
+  EXPECT_EQ(reply->body, R"({"text":"a\"q\"\u000a","list":[1,true,null,"1","word"],"deep":{"{{x}}":"[y]"}})");
+}
+
+TEST(Handshake, RespondIsConstant) {
+  EXPECT_EQ(RenderReply(*FindPreset("discord")->accepted).status, 204);
+  const auto preset = MustLoad("name: a\nverify: {scheme: none}\nrespond: {accepted: {text: \"[[accepted]]\"}}");
+  EXPECT_EQ(RenderReply(*preset->accepted).body, "[accepted]");
+}
+
+}  // namespace
+}  // namespace hookstream::verify
