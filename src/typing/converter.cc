@@ -416,7 +416,9 @@ class Conversion {
       const Path here = {&path, Path::kPointer, pointer, 0};
       if (choice.slot == Slot::kSelf) {
         // Whether the value is of a wrong shape is the message's to say.
-        for (const Field* field : group) self_fits |= FieldValue(*field, choice.value, here) == Fit::kFits;
+        for (const Field* field : group) {
+          self_fits |= FieldValue(*field, choice.value, here, group.size() == 1) == Fit::kFits;
+        }
       } else {
         Group(group, choice.value, here);
       }
@@ -433,7 +435,7 @@ class Conversion {
     bool fits = false;
     std::string_view reason;
     for (const Field* field : fields) {
-      if (FieldValue(*field, value, path, items ? &taken : nullptr) == Fit::kFits) {
+      if (FieldValue(*field, value, path, fields.size() == 1, items ? &taken : nullptr) == Fit::kFits) {
         fits = true;
       } else if (reason.empty()) {
         reason = reason_;
@@ -504,9 +506,10 @@ class Conversion {
 
   // --- fields ---
 
-  // Writes a field with its tag, all elements of a repeated one. With `taken`, marks the elements that it took and
-  // leaves it to the caller to refuse the others.
-  Fit FieldValue(const Field& field, element value, const Path& path, std::vector<uint8_t>* taken = nullptr) {
+  // Writes a field with its tag, all elements of a repeated one. `sole`: no other field reads the value. With `taken`,
+  // marks the elements that it took and leaves it to the caller to refuse the others.
+  Fit FieldValue(const Field& field, element value, const Path& path, bool sole = true,
+                 std::vector<uint8_t>* taken = nullptr) {
     if (field.json && !in_json_) return JsonText(field, value, path);
     if (field.kind == Kind::kMap) return Map(field, value, path);
     if (!field.repeated) {
@@ -520,7 +523,8 @@ class Conversion {
     }
     simdjson::dom::array array;
     if (value.get(array) != simdjson::SUCCESS) {
-      return form_ && !IsEmpty(value) ? Single(field, value, path) : Misfit();
+      // One value for a list of one; where another field reads it too, it is that one's.
+      return sole && !IsEmpty(value) ? Single(field, value, path) : Misfit();
     }
     const size_t start = out_.size();
     std::optional<WireWriter::Mark> mark;
@@ -697,8 +701,7 @@ class Conversion {
       case Kind::kEnum:
         return Enum(field, value, packed);
       case Kind::kNullValue:
-        if (!value.is_null() && StringOf(value) != "NULL_VALUE") return Misfit();
-        return Signed(field, 0, packed);
+        return value.is_null() ? Signed(field, 0, packed) : Enum(field, value, packed);
       case Kind::kTimestamp:
       case Kind::kDuration:
         return Time(field, value);

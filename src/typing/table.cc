@@ -354,7 +354,7 @@ absl::Status TableCompiler::CompileField(const pb::FieldDescriptor& descriptor, 
     }
     if (field.units_per_second == 0) return Bad(where, "`time` has a unit that this version does not know");
   }
-  if (field.kind == Kind::kEnum) {
+  if (field.kind == Kind::kEnum || field.kind == Kind::kNullValue) {
     const pb::EnumDescriptor& type = *descriptor.enum_type();
     for (int i = 0; i < type.value_count(); ++i) {
       HS_RETURN_IF_ERROR(

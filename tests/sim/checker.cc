@@ -47,8 +47,8 @@ void Checker::OnOpen(const StreamOpen& open) {
     if (!event.leased) continue;
     const RefStream& from = streams_[event.stream];
     if (from.state != RefState::kLost || from.session != open.resumes || from.client_id != open.client_id) continue;
-    const bool held = std::find(open.held.begin(), open.held.end(), DeliveryId{generation_, seq, event.newest}) !=
-                      open.held.end();
+    const bool held =
+        std::find(open.held.begin(), open.held.end(), DeliveryId{generation_, seq, event.newest}) != open.held.end();
     EndLease(event);
     if (!held) continue;
     event.leased = true;
@@ -63,9 +63,7 @@ void Checker::OnCredit(StreamId stream, Credit credit) { streams_[stream].credit
 void Checker::OnClose(StreamId id, CloseHow how, MonoTime now) {
   RefStream& stream = streams_[id];
   switch (how) {
-    case CloseHow::kDetach:
-      stream.state = RefState::kDetached;
-      return;
+    case CloseHow::kDetach: stream.state = RefState::kDetached; return;
     case CloseHow::kHalfClose:
     case CloseHow::kDrain:
       stream.state = RefState::kDetached;
@@ -111,8 +109,7 @@ void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTim
   }
   if (!event.leased) return;
   switch (settlement.kind) {
-    case SettleKind::kAck:
-      return;
+    case SettleKind::kAck: return;
     case SettleKind::kNack:
       event.nacked = true;
       event.nack_delay = settlement.delay;
@@ -224,8 +221,8 @@ void Checker::CheckResult(const delivery::Result& result) {
   const Stored& stored = store_.Synced(result.id.seq);
   const bool acked = awaited.ack && stored.disposition == Disposition::kSettled;
   const bool rejected = awaited.reject && stored.disposition == Disposition::kDead;
-  const bool nacked = awaited.nack &&
-                      (stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt);
+  const bool nacked =
+      awaited.nack && (stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt);
   event.final_ok |= acked || rejected;
   if (acked || rejected || nacked) return;
   if (awaited.extensions == 0) {
@@ -241,7 +238,8 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   if (store_.InFlight(outcome.seq)) Fail(5, absl::StrCat(Name(outcome.seq), " is in two commits at once"));
   if (outcome.kind == OutcomeKind::kAck) {
     if (!event.acked && !event.skipped) {
-      Fail(event.stale ? 5 : 1, absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
+      Fail(event.stale ? 5 : 1,
+           absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
     }
     return;
   }
@@ -258,23 +256,18 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   }
   bool justified = false;
   switch (failure.kind) {
-    case FailureKind::kNack:
-      justified = event.nacked;
-      break;
-    case FailureKind::kReject:
-      justified = event.rejected;
-      break;
+    case FailureKind::kNack: justified = event.nacked; break;
+    case FailureKind::kReject: justified = event.rejected; break;
     case FailureKind::kDeadline:
       if (!event.timed_out) {
         Fail(11, absl::StrCat(Name(outcome.seq), " missed its deadline before that had come"));
       }
       justified = true;
       break;
-    case FailureKind::kLostConnection:
-      justified = event.lost;
-      break;
+    case FailureKind::kLostConnection: justified = event.lost; break;
   }
-  if (!justified) Fail(event.stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
+  if (!justified)
+    Fail(event.stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
   if (outcome.kind == OutcomeKind::kDead) {
     const bool used_up = settings_.max_attempts > 0 && record.attempts >= settings_.max_attempts;
     if (!event.rejected && !used_up) Fail(1, absl::StrCat(Name(outcome.seq), " is dead before its time"));
@@ -283,7 +276,8 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   if (event.rejected) Fail(10, absl::StrCat(Name(outcome.seq), " was rejected and is tried again"));
   const delivery::RetryLaw& law = settings_.retry;
   if (failure.kind == FailureKind::kNack && event.nack_delay.has_value()) {
-    if (outcome.delay != *event.nack_delay) Fail(8, absl::StrCat("the nack's delay of ", Name(outcome.seq), " is lost"));
+    if (outcome.delay != *event.nack_delay)
+      Fail(8, absl::StrCat("the nack's delay of ", Name(outcome.seq), " is lost"));
   } else {
     absl::Duration base = law.min_backoff;
     for (int i = 1; i < record.attempts && base < law.max_backoff; ++i) base = base * law.multiplier;
@@ -302,7 +296,8 @@ void Checker::CheckDelivery(StreamId stream_id, const delivery::Delivery& delive
   if (event.final_ok || store_.Applied(seq).disposition == Disposition::kSettled) {
     Fail(3, absl::StrCat(Name(seq), " is delivered after it was settled"));
   }
-  if (store_.Applied(seq).disposition == Disposition::kDead) Fail(10, absl::StrCat(Name(seq), " is dead and delivered"));
+  if (store_.Applied(seq).disposition == Disposition::kDead)
+    Fail(10, absl::StrCat(Name(seq), " is dead and delivered"));
   if (!store_.ClaimedSeqs().contains(seq)) Fail(1, absl::StrCat(Name(seq), " is delivered without a claim"));
   if (delivery.id.generation != generation_ || delivery.id.number == 0 || delivery.id.number == event.newest) {
     Fail(5, absl::StrCat("a delivery id of ", Name(seq), " is used twice"));

@@ -21,8 +21,8 @@ using delivery::DeliveryId;
 using delivery::Generation;
 using delivery::Now;
 using delivery::Settings;
-using delivery::Settlement;
 using delivery::SettleKind;
+using delivery::Settlement;
 using delivery::StreamId;
 using delivery::StreamOpen;
 

@@ -56,9 +56,7 @@ std::vector<ModelStore::Write> ModelStore::Resolve(const Flight& flight, MonoTim
     Write write{outcome.seq, applied_.at(outcome.seq)};
     ++write.value.version;
     switch (outcome.kind) {
-      case OutcomeKind::kAck:
-        write.value.disposition = Disposition::kSettled;
-        break;
+      case OutcomeKind::kAck: write.value.disposition = Disposition::kSettled; break;
       case OutcomeKind::kRetry:
         write.value.retry = outcome.record;
         write.value.due = now + outcome.delay;

@@ -1,5 +1,5 @@
-// A store as the tracker's owner sees it, in memory: durable and not yet synced state, a feed that follows Want, commits
-// that take time, fail, or are lost in a crash. Single-threaded, driven by the world's clock.
+// A store as the tracker's owner sees it, in memory: durable and not yet synced state, a feed that follows Want,
+// commits that take time, fail, or are lost in a crash. Single-threaded, driven by the world's clock.
 #pragma once
 
 #include <map>

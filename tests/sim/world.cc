@@ -19,7 +19,8 @@ using delivery::Tracker;
 
 class World {
  public:
-  explicit World(const Run& run) : run_(run), rng_(run.seed), tracker_rng_(run.seed ^ 0x9e3779b97f4a7c15), store_(rng_) {
+  explicit World(const Run& run)
+      : run_(run), rng_(run.seed), tracker_rng_(run.seed ^ 0x9e3779b97f4a7c15), store_(rng_) {
     settings_ = RandomSettings();
     checker_ = std::make_unique<Checker>(settings_, store_);
     tracker_ = std::make_unique<Tracker>(settings_, generation_, tracker_rng_);
@@ -201,8 +202,7 @@ class World {
           if (outcome.kind == OutcomeKind::kDead) actions_.confirm = false;
         }
         break;
-      default:
-        break;
+      default: break;
     }
   }
 
@@ -221,8 +221,7 @@ class World {
     Trace("close ", stream, " ", static_cast<int>(how));
     checker_->OnClose(stream, how, Mono());
     // Of a client without an id, so that there is no grace.
-    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose &&
-        anonymous_.contains(stream)) {
+    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose && anonymous_.contains(stream)) {
       how = CloseHow::kLost;
     }
     tracker_->Close(stream, how, TrackerNow());
@@ -382,18 +381,10 @@ class World {
     }
     if (Chance(p_disconnect_)) {
       switch (Below(4)) {
-        case 0:
-          Disconnect(client, CloseHow::kHalfClose);
-          break;
-        case 1:
-          Disconnect(client, CloseHow::kLost);
-          break;
-        case 2:
-          client.broken = true;
-          break;
-        case 3:
-          Disconnect(client, CloseHow::kDrain);
-          break;
+        case 0: Disconnect(client, CloseHow::kHalfClose); break;
+        case 1: Disconnect(client, CloseHow::kLost); break;
+        case 2: client.broken = true; break;
+        case 3: Disconnect(client, CloseHow::kDrain); break;
       }
       return;
     }
