@@ -169,8 +169,9 @@ TEST_P(AppendTest, StopFinishesWhatWasTakenAndRefusesTheRest) {
 }
 
 TEST_P(AppendTest, TellsHealthOnceStarted) {
-  ASSERT_EQ(health_.All().size(), 1u);
-  HS_EXPECT_OK(health_.All()[0]);
+  const std::vector<absl::Status> told = health_.All();
+  ASSERT_EQ(told.size(), 1u);
+  HS_EXPECT_OK(told[0]);
 }
 
 }  // namespace

@@ -128,7 +128,8 @@ TEST_P(DeadTest, PurgedIsGone) {
   EXPECT_EQ(Code(client().Redrive(id_ + 1, {1})), absl::StatusCode::kNotFound);
 }
 
-// After a seek back a dead event comes again by itself; redriving it then must not give it twice or forget its attempts.
+// After a seek back a dead event comes again by itself; redriving it then must not give it twice or forget its
+// attempts.
 TEST_P(DeadTest, ASeekAndARedriveDoNotDoubleAnEvent) {
   Kill(3);
   HS_ASSERT_OK(client().Seek(id_, 1, Earliest{}));

@@ -14,7 +14,8 @@ class Embedded : public Engine {
     options.data_dir = dir_.path();
     options.bytes_max = limits.bytes_max;
     options.retention.bytes = 0;
-    options.retention.age = limits.retention_age == absl::InfiniteDuration() ? absl::ZeroDuration() : limits.retention_age;
+    options.retention.age =
+        limits.retention_age == absl::InfiniteDuration() ? absl::ZeroDuration() : limits.retention_age;
     options.maintenance_interval = absl::Milliseconds(2);
     options.clock = &clock;
     if (cold_) {

@@ -32,19 +32,19 @@ class StoreTest : public ::testing::TestWithParam<EngineCase> {
   std::unique_ptr<Client> client_;
 };
 
-#define HS_STORE_SUITE(Suite)                                                                  \
-  INSTANTIATE_TEST_SUITE_P(Engines, Suite, ::testing::ValuesIn(Engines()),                     \
+#define HS_STORE_SUITE(Suite)                                              \
+  INSTANTIATE_TEST_SUITE_P(Engines, Suite, ::testing::ValuesIn(Engines()), \
                            [](const ::testing::TestParamInfo<EngineCase>& param) { return param.param.name; })
 
-#define HS_ASSERT_OK(expr)                                       \
-  do {                                                           \
-    const auto& hs_result = (expr);                              \
-    ASSERT_TRUE(hs_result.ok()) << StatusText(hs_result);        \
+#define HS_ASSERT_OK(expr)                                \
+  do {                                                    \
+    const auto& hs_result = (expr);                       \
+    ASSERT_TRUE(hs_result.ok()) << StatusText(hs_result); \
   } while (false)
-#define HS_EXPECT_OK(expr)                                       \
-  do {                                                           \
-    const auto& hs_result = (expr);                              \
-    EXPECT_TRUE(hs_result.ok()) << StatusText(hs_result);        \
+#define HS_EXPECT_OK(expr)                                \
+  do {                                                    \
+    const auto& hs_result = (expr);                       \
+    EXPECT_TRUE(hs_result.ok()) << StatusText(hs_result); \
   } while (false)
 
 inline std::string StatusText(const absl::Status& status) { return status.ToString(); }

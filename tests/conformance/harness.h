@@ -61,15 +61,16 @@ class Answer {
   std::future<T> future_ = promise_->get_future();
 };
 
-inline NewEvent MakeEvent(std::string body, std::string dedupe = "", std::string source = "shop", std::string type = "order.made") {
+inline NewEvent MakeEvent(std::string body, std::string dedupe = "", std::string source = "shop",
+                          std::string type = "order.made") {
   NewEvent event;
   event.data.source = std::move(source);
   event.data.provider = "acme";
   event.data.type = std::move(type);
   event.data.received_at = absl::FromUnixSeconds(1'700'000'000);
   event.data.content = Content::kJson;
-  event.data.envelope = "envelope of " + body;
-  event.data.raw_head = "head of " + body;
+  event.data.envelope = "envelope of " + body.substr(0, 8);
+  event.data.raw_head = "head of " + body.substr(0, 8);
   event.data.body = std::move(body);
   if (!dedupe.empty()) event.dedupe = HashOf(dedupe);
   return event;
@@ -269,7 +270,8 @@ class Client {
     store_.Seek(id, expected, position, answer.Callback());
     return answer.Get();
   }
-  absl::StatusOr<DeadPage> ListDead(SubscriptionId id, Seq from = 0, MetaFilter filter = nullptr, PageLimit limit = {}) {
+  absl::StatusOr<DeadPage> ListDead(SubscriptionId id, Seq from = 0, MetaFilter filter = nullptr,
+                                    PageLimit limit = {}) {
     Answer<absl::StatusOr<DeadPage>> answer;
     store_.ListDead(id, from, std::move(filter), limit, answer.Callback());
     return answer.Get();

@@ -84,7 +84,8 @@ TEST_P(ReadTest, AnEventThatIsNotThereIsNotFound) {
   EXPECT_EQ(Code(client().ReadOne(11)), absl::StatusCode::kNotFound);
 }
 
-// Received times are the sender's side of the relay's clock, which may be set back: the first event at or after a time is meant.
+// Received times are the sender's side of the relay's clock, which may be set back: the first event at or after a time
+// is meant.
 TEST_P(ReadTest, FindsATimeAlsoWhenTheClockWasSetBack) {
   for (const int second : {10, 20, 5, 6, 30}) {
     NewEvent event = MakeEvent("x");

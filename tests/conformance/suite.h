@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,8 @@ namespace hookstream::store::testing {
 
 // What a test asks of an engine; everything else is the engine's own business.
 struct EngineLimits {
-  int64_t bytes_max = 0;                                        // 0: none
-  absl::Duration retention_age = absl::InfiniteDuration();      // of what is settled
+  int64_t bytes_max = 0;                                    // 0: none
+  absl::Duration retention_age = absl::InfiniteDuration();  // of what is settled
 };
 
 // One store's data, over any number of openings.
@@ -27,6 +28,8 @@ class Engine {
 struct EngineCase {
   std::string name;
   std::unique_ptr<Engine> (*make)();
+
+  friend void PrintTo(const EngineCase& engine, std::ostream* out) { *out << engine.name; }
 };
 
 std::vector<EngineCase> Engines();
