@@ -36,7 +36,9 @@ constexpr int kMaxStructDepth = 33;
 // JSON in a string in JSON in a string.
 constexpr size_t kMaxDocuments = 4;
 constexpr size_t kLargeBodyBytes = 1 << 20;
-constexpr size_t kKeptBytes = 4 << 20;
+// A parser takes about 14 times the largest document that it met; larger ones are dropped after use.
+constexpr size_t kKeptDocumentBytes = 256 << 10;
+constexpr size_t kKeptWireBytes = 1 << 20;
 
 // Of the closed set in hookstream.v1.TypingNote.
 constexpr std::string_view kNoMapping = "no_mapping";
@@ -176,8 +178,10 @@ struct Converter::State {
     return *documents[level];
   }
   void DropLarge() {
-    documents.clear();
-    out.Shrink(kKeptBytes);
+    for (const auto& document : documents) {
+      if (document->padded.size() > kKeptDocumentBytes) *document = Document();
+    }
+    out.Shrink(kKeptWireBytes);
   }
 };
 
@@ -1109,13 +1113,11 @@ Converter& Converter::operator=(Converter&&) noexcept = default;
 
 Typed Converter::Convert(const Registry& registry, std::string_view provider, std::string_view type, ContentKind kind,
                          std::string_view item) {
-  if (item.size() > kLargeBodyBytes && item.size() <= state_->limits.max_body_bytes) {
-    const MutexLock lock(LargeBodies());
-    Typed typed = ConvertItem(registry, provider, type, kind, item);
-    state_->DropLarge();
-    return typed;
-  }
-  return ConvertItem(registry, provider, type, kind, item);
+  std::optional<MutexLock> lock;
+  if (item.size() > kLargeBodyBytes && item.size() <= state_->limits.max_body_bytes) lock.emplace(LargeBodies());
+  Typed typed = ConvertItem(registry, provider, type, kind, item);
+  state_->DropLarge();
+  return typed;
 }
 
 Typed Converter::ConvertItem(const Registry& registry, std::string_view provider, std::string_view type,
