@@ -151,8 +151,9 @@ void Checker::OnCommitted(CommitToken token) {
 }
 
 void Checker::OnReset(Generation generation) {
+  if (generation != generation_) events_.clear();
+  for (auto& [seq, event] : events_) event = {.final_ok = event.final_ok};
   generation_ = generation;
-  events_.clear();
   for (auto it = streams_.begin(); it != streams_.end();) {
     it->second.outstanding = {};
     it = it->second.state == RefState::kOpen ? std::next(it) : streams_.erase(it);

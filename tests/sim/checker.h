@@ -43,6 +43,7 @@ class Checker {
   void OnClaimLost(const std::vector<Seq>& seqs);
   void OnCommitted(CommitToken token);
   void OnSkip(Seq seq) { events_[seq].skipped = true; }
+  // A seek, or a new feed of the same generation.
   void OnReset(Generation generation);
   void OnRedrive(Seq seq) { events_[seq] = {}; }
   // The tracker is gone; a new one of the same generation begins.

@@ -484,6 +484,18 @@ class World {
     dirty_ = true;
   }
 
+  // The store fails and is opened again in the process: a new feed of the same generation.
+  void Reattach() {
+    Step();
+    if (Broken()) return;
+    Trace("reattach");
+    store_.Crash(Mono());
+    checker_->OnReset(generation_);
+    settled_ += tracker_->counts().settled;
+    tracker_->Reset(generation_);
+    dirty_ = true;
+  }
+
   void FaultyTurn() {
     Advance(Chance(0.7) ? absl::Milliseconds(static_cast<int>(Below(200)))
                         : absl::Milliseconds(static_cast<int>(Below(3000))));
@@ -525,6 +537,7 @@ class World {
       dirty_ = true;
     }
     if (Chance(p_seek_)) Seek();
+    if (!Broken() && Chance(p_restart_)) Reattach();
     if (Broken()) return;
     if (Chance(p_restart_)) {
       Restart(Chance(0.5));
