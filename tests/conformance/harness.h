@@ -127,11 +127,26 @@ class RecordingHealth {
     }
     return true;
   }
+  // Until it has failed and become healthy once more than at the last call.
+  bool WaitRecovered() {
+    MutexLock lock(mutex_);
+    for (;;) {
+      const auto ok = [](const absl::Status& status) { return status.ok(); };
+      const auto failed = std::find_if_not(all_.begin() + static_cast<ptrdiff_t>(seen_), all_.end(), ok);
+      const auto recovered = std::find_if(failed, all_.end(), ok);
+      if (recovered != all_.end()) {
+        seen_ = static_cast<size_t>(recovered - all_.begin()) + 1;
+        return true;
+      }
+      if (!changed_.WaitFor(mutex_, kPatience)) return false;
+    }
+  }
 
  private:
   Mutex mutex_;
   CondVar changed_;
   std::vector<absl::Status> all_ HS_GUARDED_BY(mutex_);
+  size_t seen_ HS_GUARDED_BY(mutex_) = 0;
 };
 
 // Keeps what a feed says, and can wait for it.
