@@ -23,7 +23,8 @@ std::vector<const Provider*> Providers() {
   for (const char* yaml :
        {"name: a\nverify: {scheme: equal, signature: [query.code, json/pass/0, form.token]}\n"
         "event: {split: /a/*/b/*, id: hash, type: \"{item/t}[.{item1/u}]\", attributes: {n: json/n | lower}}",
-        "name: b\ncontent: form.payload\nverify: {scheme: basic}\nevent: {split: /*, skip: {item/skip: \"*\"}, id: [item/id, hash]}",
+        "name: b\ncontent: form.payload\nverify: {scheme: basic}\nevent: {split: /*, skip: {item/skip: \"*\"}, id: "
+        "[item/id, hash]}",
         "name: c\ncontent: form\nverify: {scheme: equal, signature: form.token}\nevent: {type: \"{form | sorted}\"}"}) {
     static std::vector<std::unique_ptr<const Provider>> own;
     own.push_back(LoadProvider(yaml, "fuzz").value());

@@ -23,8 +23,9 @@ std::string SecretFor(const provider::Provider& preset) {
   switch (preset.verify.front().key_form) {
     case provider::KeyForm::kHex: return provider::EncodeHex(bytes);
     case provider::KeyForm::kSpkiBase64:
-      return "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc"
-             "6wEA3F+g==";
+      // Nobody has its private key.
+      return "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqTxd43gyp8IOEto2LdIfjRQrIbsd4SXZkL"
+             "W6jDutdhXSJCWHw8REntlo7aNDthvj+y7GjUuFDb/R1NGe1OPzpA==";
     default: return provider::EncodeBase64(bytes);
   }
 }

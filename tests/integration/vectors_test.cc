@@ -63,7 +63,9 @@ TEST(VectorsTest, VerifyGivesTheExpectedVerdictOnEveryVector) {
     if (vector.now) command.insert(command.end(), {"--now", absl::StrCat(*vector.now)});
     const CommandResult result = Hookstream(command);
     EXPECT_EQ(result.exit_code, vector.valid ? 0 : 1) << vector.id << ": " << result.out << result.err;
-    if (!vector.valid) EXPECT_THAT(result.out, ::testing::HasSubstr("likeliest cause: ")) << vector.id;
+    if (!vector.valid) {
+      EXPECT_THAT(result.out, ::testing::HasSubstr("likeliest cause: ")) << vector.id;
+    }
   }
 }
 
@@ -91,7 +93,9 @@ TEST(VectorsTest, TheRelayGivesTheSameVerdictOverHttp) {
     ASSERT_TRUE(response.ok()) << vector.id << ": " << response.status();
     EXPECT_EQ(response->status, vector.valid ? 200 : 401) << vector.id << ": " << response->body;
     // A refusal does not say which part was wrong.
-    if (!vector.valid) EXPECT_THAT(response->body, ::testing::HasSubstr("signature_invalid")) << vector.id;
+    if (!vector.valid) {
+      EXPECT_THAT(response->body, ::testing::HasSubstr("signature_invalid")) << vector.id;
+    }
   }
   EXPECT_EQ(relay.Stop(), 0) << relay.Log();
 }

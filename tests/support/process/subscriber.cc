@@ -40,7 +40,7 @@ void Subscriber::Read() {
   v1::SubscribeResponse response;
   while (stream_->Read(&response)) {
     MutexLock lock(mutex_);
-    for (v1::Delivery& delivery : *response.mutable_deliveries()->mutable_deliveries()) deliveries_.push_back(std::move(delivery));
+    for (const v1::Delivery& delivery : response.deliveries().deliveries()) deliveries_.push_back(delivery);
     for (const v1::SettlementResult& result : response.settled().results()) results_[result.delivery_id()] = result.status();
     if (response.has_drain()) drain_ = response.drain();
     changed_.NotifyAll();
