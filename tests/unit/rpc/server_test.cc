@@ -232,7 +232,8 @@ TEST_F(ServerTest, EventsAreDeliveredAndConfirmed) {
   ASSERT_TRUE(client.Settle(Acks(deliveries)));
   std::set<std::string> confirmed;
   while (confirmed.size() < 3) {
-    for (const auto& result : client.Read().settled().results()) {
+    const v1::SubscribeResponse response = client.Read();
+    for (const auto& result : response.settled().results()) {
       EXPECT_EQ(result.status(), v1::SETTLEMENT_STATUS_OK);
       confirmed.insert(result.delivery_id());
     }
@@ -503,7 +504,8 @@ void ExpectReflection(const std::shared_ptr<grpc::Channel>& channel) {
   Request request;
   request.set_list_services("");
   std::set<std::string> services;
-  for (const auto& service : ask(request).list_services_response().service()) services.insert(service.name());
+  const Response list = ask(request);
+  for (const auto& service : list.list_services_response().service()) services.insert(service.name());
   EXPECT_THAT(services, ::testing::IsSupersetOf({"hookstream.v1.SubscriberService", "hookstream.v1.AdminService",
                                                  "hookstream.v1.SchemaService", "grpc.health.v1.Health"}));
   for (const std::string& service : services) {
