@@ -28,7 +28,8 @@ Response RefusedResponse(const ingest::Refused& refused) {
       return ErrorResponse(405, "method_not_allowed", "this source does not take that method");
     case Reason::kSignatureInvalid:
       return ErrorResponse(401, "signature_invalid", "the request's signature or credential is not accepted");
-    case Reason::kBodyTooLarge: return ErrorResponse(413, "body_too_large", "the body is larger than this source takes");
+    case Reason::kBodyTooLarge:
+      return ErrorResponse(413, "body_too_large", "the body is larger than this source takes");
     case Reason::kRateLimited: return ErrorResponse(429, "rate_limited", "too many requests for this source");
     case Reason::kStoreFull: return ErrorResponse(503, "overloaded", "no more can be stored now");
     case Reason::kUnavailable: return ErrorResponse(503, "unavailable", "nothing can be stored now");

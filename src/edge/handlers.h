@@ -35,7 +35,8 @@ struct Health {
   bool Ready() const { return failing.empty(); }
 };
 
-// GET and HEAD of /metrics (Prometheus), /healthz (200 while the process lives), /readyz (200, or 503 with the reasons).
+// GET and HEAD of /metrics (Prometheus), /healthz (200 while the process lives), /readyz (200, or 503 with the
+// reasons).
 class AdminHandler final : public Handler {
  public:
   // `health` is called on the server's loops and must not block.

@@ -43,8 +43,8 @@ void RequestReader::Parser::on_request_impl(http::verb, view method, view target
 
 void RequestReader::Parser::on_field_impl(http::field field, view name, view value, error_code& ec) {
   std::string& text = reader_.head_text_;
-  reader_.lines_.push_back({static_cast<uint32_t>(text.size()), static_cast<uint32_t>(name.size()),
-                            static_cast<uint32_t>(value.size())});
+  reader_.lines_.push_back(
+      {static_cast<uint32_t>(text.size()), static_cast<uint32_t>(name.size()), static_cast<uint32_t>(value.size())});
   text.append(name.data(), name.size()).append(value.data(), value.size());
   if (reader_.lines_.size() > reader_.limits_.head_lines_max) ec = http::error::header_limit;
   // The parser ignores codings that it does not know, and would take the body for the next request.
@@ -107,10 +107,8 @@ RequestReader::Step RequestReader::Next() {
       parser_->body_limit(std::numeric_limits<uint64_t>::max());
       parser_->eager(false);
       [[fallthrough]];
-    case Phase::kHead:
-      return ParseHead();
-    case Phase::kAdmit:
-      return Step::kHead;
+    case Phase::kHead: return ParseHead();
+    case Phase::kAdmit: return Step::kHead;
     case Phase::kSizedBody: {
       const size_t bytes = std::min<size_t>(content_length_ - body_filled_, end_ - begin_);
       if (bytes > 0) {
@@ -125,12 +123,9 @@ RequestReader::Step RequestReader::Next() {
     case Phase::kChunkSize:
     case Phase::kChunkData:
     case Phase::kChunkEnd:
-    case Phase::kTrailers:
-      return ReadChunks();
-    case Phase::kDone:
-      return Step::kDone;
-    case Phase::kFailed:
-      return Step::kError;
+    case Phase::kTrailers: return ReadChunks();
+    case Phase::kDone: return Step::kDone;
+    case Phase::kFailed: return Step::kError;
   }
   return Step::kError;
 }
@@ -218,8 +213,7 @@ RequestReader::Step RequestReader::ReadChunks() {
         phase_ = Phase::kDone;
         return Step::kDone;
       }
-      default:
-        return Step::kError;
+      default: return Step::kError;
     }
   }
 }

@@ -9,8 +9,8 @@
 //
 // Lifecycle: one per connection; its storage is used again for each request. Not thread-safe.
 // Limits: one buffer of at most `head_bytes_max` for what has been read and not yet understood (so the read-ahead is
-// bounded by it too), the number of header lines, and the body's size. A body's memory grows with what has come, not with
-// what was announced.
+// bounded by it too), the number of header lines, and the body's size. A body's memory grows with what has come, not
+// with what was announced.
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -62,8 +62,8 @@ class RequestReader {
   // Nothing for a chunked body.
   std::optional<uint64_t> ContentLength() const;
 
-  // After kHead. A body of exactly `bytes_max` is read, a larger one is an error 413: at once (false) when its length was
-  // announced, else while it is read.
+  // After kHead. A body of exactly `bytes_max` is read, a larger one is an error 413: at once (false) when its length
+  // was announced, else while it is read.
   bool ReadBody(uint64_t bytes_max);
   // True when some of the body is here already: the sender does not wait for "100 Continue".
   bool BodyBegun() const { return begin_ != end_; }
@@ -78,7 +78,18 @@ class RequestReader {
   void Discard();
 
  private:
-  enum class Phase : uint8_t { kIdle, kHead, kAdmit, kSizedBody, kChunkSize, kChunkData, kChunkEnd, kTrailers, kDone, kFailed };
+  enum class Phase : uint8_t {
+    kIdle,
+    kHead,
+    kAdmit,
+    kSizedBody,
+    kChunkSize,
+    kChunkData,
+    kChunkEnd,
+    kTrailers,
+    kDone,
+    kFailed
+  };
 
   // Parses heads only; writes what it finds into the reader.
   class Parser final : public boost::beast::http::basic_parser<true> {

@@ -210,8 +210,8 @@ namespace {
 // One TCP connection. Shared by its loop, by the operation that is outstanding and by an answer that is awaited.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<void> core, Loop& loop, Socket socket, const ServerOptions& options, Handler& handler, Metrics& metrics,
-             absl::AnyInvocable<void() const> on_closed)
+  Connection(std::shared_ptr<void> core, Loop& loop, Socket socket, const ServerOptions& options, Handler& handler,
+             Metrics& metrics, absl::AnyInvocable<void() const> on_closed)
       : core_(std::move(core)),
         loop_(loop),
         socket_(std::move(socket)),
@@ -269,8 +269,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;
   bool in_handle_ = false;
   bool close_after_ = false;
-  bool in_request_ = false;             // between the head and its answer
-  std::optional<Response> answer_;      // given before Handle returned, or decided before the body was read
+  bool in_request_ = false;         // between the head and its answer
+  std::optional<Response> answer_;  // given before Handle returned, or decided before the body was read
   std::string out_;
   size_t sent_ = 0;
 };
@@ -495,14 +495,10 @@ void Connection::OnTimeout() {
       response = ErrorResponse(503, "unavailable", "the request could not be completed in time");
       response.headers.emplace_back("Retry-After", "5");
       break;
-    case Phase::kWriting:
-      metrics_.Timeouts(Metrics::kWrite).Increment();
-      return Close();
+    case Phase::kWriting: metrics_.Timeouts(Metrics::kWrite).Increment(); return Close();
     case Phase::kIdle:
-    case Phase::kLingering:
-      return Close();
-    case Phase::kClosed:
-      return;
+    case Phase::kLingering: return Close();
+    case Phase::kClosed: return;
   }
   response.close = true;
   Write(std::move(response));
@@ -563,8 +559,8 @@ void Loop::Tick() {
 // "127.0.0.1:80", "[::1]:80".
 absl::StatusOr<tcp::endpoint> ParseEndpoint(std::string_view text) {
   const auto invalid = [text] {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", absl::string_view(text.data(), text.size()), "\" is not an address and port, e.g. 127.0.0.1:8080 or [::]:8080"));
+    return absl::InvalidArgumentError(absl::StrCat("\"", absl::string_view(text.data(), text.size()),
+                                                   "\" is not an address and port, e.g. 127.0.0.1:8080 or [::]:8080"));
   };
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return invalid();

@@ -8,8 +8,8 @@
 // state is touched there only. Requests of a connection are answered one after the other, in their order.
 //
 // Bounds: connections, bytes of a head, header lines, bytes of a body (the handler's word), bytes read ahead (one read
-// buffer), and a time for each phase: idle, head, body, handling, writing. Timeouts are looked at in ticks of a quarter of
-// the shortest, at most half a second, so one comes up to two ticks late.
+// buffer), and a time for each phase: idle, head, body, handling, writing. Timeouts are looked at in ticks of a quarter
+// of the shortest, at most half a second, so one comes up to two ticks late.
 //
 // Threads: Start, Drain and Stop from the owner's thread, in this order; the others from any.
 #pragma once
@@ -34,7 +34,7 @@ namespace hookstream::edge {
 using Header = provider::HeaderView;
 
 struct ServerOptions {
-  std::string name = "http";           // the label `server` of the metrics, and in log lines
+  std::string name = "http";            // the label `server` of the metrics, and in log lines
   std::string listen = "0.0.0.0:8080";  // address:port; port 0: any free one; [::]:port for IPv6
   int threads = 2;
   int connections_max = 10'000;  // over it: 503 and close
@@ -45,7 +45,8 @@ struct ServerOptions {
   absl::Duration body_timeout = absl::Seconds(30);    // from the end of the head to the end of the body
   absl::Duration handle_timeout = absl::Seconds(30);  // until the handler has answered; then 503
   absl::Duration write_timeout = absl::Seconds(10);   // until the peer has taken the answer
-  absl::Duration linger_timeout = absl::Seconds(2);   // reading what a refused sender still sends, so that it gets the answer
+  absl::Duration linger_timeout =
+      absl::Seconds(2);  // reading what a refused sender still sends, so that it gets the answer
 };
 
 // Views live until Handler::Admit or Handler::Handle returns.

@@ -95,11 +95,13 @@ Shared WriteShared(const SourceConfig& source, std::string_view method, std::str
   std::string verification;
   WireWriter nested(verification);
   nested.Bytes(v1::Verification::kPresetFieldNumber, source.preset->name);
-  nested.Bytes(v1::Verification::kSchemeFieldNumber, verified.required ? verified.verdict.scheme : std::string_view("none"));
+  nested.Bytes(v1::Verification::kSchemeFieldNumber,
+               verified.required ? verified.verdict.scheme : std::string_view("none"));
   const bool ok = verified.required && verified.verdict.ok;
   if (ok) {
     nested.Bytes(v1::Verification::kKeyIdFieldNumber, verified.verdict.key_id);
-    if (verified.verdict.signed_at) nested.Timestamp(v1::Verification::kSignedAtFieldNumber, *verified.verdict.signed_at);
+    if (verified.verdict.signed_at)
+      nested.Timestamp(v1::Verification::kSignedAtFieldNumber, *verified.verdict.signed_at);
   }
   nested.Varint(v1::Verification::kResultFieldNumber, !verified.required ? v1::VERIFICATION_RESULT_NOT_REQUIRED
                                                       : ok               ? v1::VERIFICATION_RESULT_VERIFIED
@@ -223,9 +225,8 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     if (config.preset == nullptr) return invalid("has no provider");
     const provider::Provider& preset = *config.preset;
     const bool unverifiable =
-        preset.verify.empty() || std::any_of(preset.verify.begin(), preset.verify.end(), [](const auto& rule) {
-          return rule.scheme == provider::Scheme::kNone;
-        });
+        preset.verify.empty() || std::any_of(preset.verify.begin(), preset.verify.end(),
+                                             [](const auto& rule) { return rule.scheme == provider::Scheme::kNone; });
     if (config.verification_none && !config.keys.empty()) return invalid("\"verification: none\" takes no keys");
     if (!config.verification_none && unverifiable) {
       return invalid("its provider signs nothing, which needs \"verification: none\" in so many words");
@@ -263,11 +264,10 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     source->stats = old != nullptr ? old->stats : std::make_shared<SourceStats>(registry_, config.name);
     for (const verify::Key& key : config.keys) {
       const auto* stats = old != nullptr ? old->FindKey(key.id) : nullptr;
-      source->keys.push_back(stats != nullptr
-                                 ? *stats
-                                 : std::make_shared<KeyStats>(registry_.AddCounter(
-                                       "hookstream_ingest_key_hits_total", "Requests that a key verified",
-                                       {{"source", config.name}, {"key", key.id}})));
+      source->keys.push_back(stats != nullptr ? *stats
+                                              : std::make_shared<KeyStats>(registry_.AddCounter(
+                                                    "hookstream_ingest_key_hits_total", "Requests that a key verified",
+                                                    {{"source", config.name}, {"key", key.id}})));
     }
     source->config = std::move(config);
     std::string name = source->config.name;
@@ -427,8 +427,8 @@ void Ingest::Handle(HttpRequest request, Done done) {
   auto pending = std::make_shared<Pending>();
   pending->request_id = absl::StrCat(absl::Hex(options_.instance, absl::kZeroPad16), "-",
                                      absl::Hex(next_request_.fetch_add(1, std::memory_order_relaxed)));
-  const Shared shared = WriteShared(config, request.method, clean.target, clean.headers, verified, received_at,
-                                    pending->request_id);
+  const Shared shared =
+      WriteShared(config, request.method, clean.target, clean.headers, verified, received_at, pending->request_id);
   metrics_->body_bytes.Observe(static_cast<double>(body.size()));
 
   std::vector<store::NewEvent> events;
@@ -479,10 +479,9 @@ void Ingest::Handle(HttpRequest request, Done done) {
   pending->started = clock_.MonoNow();
   metrics_->process_seconds.Observe(absl::ToDoubleSeconds(pending->started - started));
   metrics_->appending.Increment();
-  const absl::Status status =
-      store_.Append(std::move(events), [pending](absl::StatusOr<std::vector<store::Appended>> appended) {
-        Complete(*pending, std::move(appended));
-      });
+  const absl::Status status = store_.Append(
+      std::move(events),
+      [pending](absl::StatusOr<std::vector<store::Appended>> appended) { Complete(*pending, std::move(appended)); });
   // The store then never calls back.
   if (!status.ok()) Complete(*pending, status);
 }

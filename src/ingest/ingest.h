@@ -43,10 +43,10 @@ namespace hookstream::ingest {
 struct SourceConfig {
   std::string name;  // 1 to 63 characters of [a-z0-9-]; the path is /webhooks/<name>
   std::shared_ptr<const provider::Provider> preset;
-  std::vector<verify::Key> keys;  // secrets resolved
-  verify::Params params;          // what the preset lists under `secrets`, read as secret.N
-  bool verification_none = false;             // `verification: none`: nothing is verified
-  bool enforce = true;                        // false: audit mode: accept, mark, count
+  std::vector<verify::Key> keys;   // secrets resolved
+  verify::Params params;           // what the preset lists under `secrets`, read as secret.N
+  bool verification_none = false;  // `verification: none`: nothing is verified
+  bool enforce = true;             // false: audit mode: accept, mark, count
   absl::Duration dedupe_window = absl::Hours(72);
   std::optional<absl::Duration> max_age;  // instead of the preset's
   double requests_per_second_max = 0;     // 0: no limit; a burst of one second's worth passes
@@ -78,13 +78,13 @@ struct HttpRequest {
 
 // Why a request was refused: a closed set, the label of the metrics. The edge has the table of status codes.
 enum class Reason : uint8_t {
-  kUnknownSource,      // 404
-  kMethodNotAllowed,   // 405, `allow` is set
-  kSignatureInvalid,   // 401; missing, wrong, stale: which one is in the log and the metrics only
-  kBodyTooLarge,       // 413
-  kRateLimited,        // 429, `retry_after` is set
-  kStoreFull,          // 503, `retry_after` is set: too much in the queue, or the disk limit is reached
-  kUnavailable,        // 503, `retry_after` is set: not ready, or stopped accepting after a failure
+  kUnknownSource,     // 404
+  kMethodNotAllowed,  // 405, `allow` is set
+  kSignatureInvalid,  // 401; missing, wrong, stale: which one is in the log and the metrics only
+  kBodyTooLarge,      // 413
+  kRateLimited,       // 429, `retry_after` is set
+  kStoreFull,         // 503, `retry_after` is set: too much in the queue, or the disk limit is reached
+  kUnavailable,       // 503, `retry_after` is set: not ready, or stopped accepting after a failure
 };
 inline constexpr size_t kReasonCount = 7;
 std::string_view ReasonName(Reason reason);  // "unknown_source", ...

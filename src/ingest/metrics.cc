@@ -14,9 +14,10 @@ metrics::Counter& Requests(metrics::Registry& registry, const std::string& sourc
 
 metrics::Counter& Failures(metrics::Registry& registry, const std::string& source, verify::Reason reason,
                            const char* enforced) {
-  return registry.AddCounter("hookstream_ingest_verification_failures_total",
-                             "Requests that failed verification; enforced=\"false\": accepted in audit mode",
-                             {{"source", source}, {"reason", std::string(verify::ReasonName(reason))}, {"enforced", enforced}});
+  return registry.AddCounter(
+      "hookstream_ingest_verification_failures_total",
+      "Requests that failed verification; enforced=\"false\": accepted in audit mode",
+      {{"source", source}, {"reason", std::string(verify::ReasonName(reason))}, {"enforced", enforced}});
 }
 
 metrics::Counter& Events(metrics::Registry& registry, const std::string& source, const char* status) {
@@ -76,9 +77,9 @@ Metrics::Metrics(metrics::Registry& registry)
     : unknown(registry, ""),
       body_bytes(registry.AddHistogram("hookstream_ingest_body_bytes", "Sizes of accepted requests' bodies",
                                        {256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216})),
-      process_seconds(registry.AddHistogram("hookstream_ingest_process_seconds",
-                                           "Verification and extraction of an accepted request",
-                                           {0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.001, 0.01, 0.1, 1})),
+      process_seconds(registry.AddHistogram(
+          "hookstream_ingest_process_seconds", "Verification and extraction of an accepted request",
+          {0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.001, 0.01, 0.1, 1})),
       append_seconds(registry.AddHistogram("hookstream_ingest_append_seconds", "Until the store had made it durable",
                                            registry.LatencyBuckets())),
       appending(registry.AddGauge("hookstream_ingest_appending", "Requests that wait for the store")) {}

@@ -29,8 +29,8 @@ class LogLimiter {
   int64_t suppressed_ HS_GUARDED_BY(mutex_) = 0;
 };
 
-// A token bucket as one number, the time at which it would be full again (the generic cell rate algorithm). A burst is one
-// second's worth of requests, at least one. Thread-safe.
+// A token bucket as one number, the time at which it would be full again (the generic cell rate algorithm). A burst is
+// one second's worth of requests, at least one. Thread-safe.
 class RateLimiter {
  public:
   // Zero: the request passes and is counted. Otherwise: how long until one may pass.

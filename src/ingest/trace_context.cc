@@ -20,7 +20,8 @@ bool IsTraceparent(std::string_view text) {
   const std::string_view version = text.substr(0, 2);
   const std::string_view trace = text.substr(3, 32);
   const std::string_view parent = text.substr(36, 16);
-  if (!IsLowerHex(version) || !IsLowerHex(trace) || !IsLowerHex(parent) || !IsLowerHex(text.substr(53, 2))) return false;
+  if (!IsLowerHex(version) || !IsLowerHex(trace) || !IsLowerHex(parent) || !IsLowerHex(text.substr(53, 2)))
+    return false;
   if (version == "ff" || IsZero(trace) || IsZero(parent)) return false;
   if (text.size() == kBytes) return true;
   // What follows is unknown to us: bounded, and nothing but visible ASCII.

@@ -21,7 +21,9 @@ void WireWriter::PutVarint(uint64_t value) {
   out_.push_back(static_cast<char>(value));
 }
 
-void WireWriter::PutTag(int field, int type) { PutVarint(static_cast<uint64_t>(field) << 3 | static_cast<uint64_t>(type)); }
+void WireWriter::PutTag(int field, int type) {
+  PutVarint(static_cast<uint64_t>(field) << 3 | static_cast<uint64_t>(type));
+}
 
 void WireWriter::Element(int field, std::string_view bytes) {
   PutTag(field, kBytesType);
@@ -51,7 +53,9 @@ void WireWriter::Timestamp(int field, absl::Time time) {
 }
 
 void WireWriter::Pair(int field, std::string_view first, std::string_view second) {
-  const auto bytes = [](std::string_view text) { return text.empty() ? 0 : 1 + VarintBytes(text.size()) + text.size(); };
+  const auto bytes = [](std::string_view text) {
+    return text.empty() ? 0 : 1 + VarintBytes(text.size()) + text.size();
+  };
   PutTag(field, kBytesType);
   PutVarint(bytes(first) + bytes(second));
   Bytes(1, first);

@@ -1,6 +1,6 @@
 // Bytes of a connection, through the reader and the webhook handler to ingest. The first byte says in which pieces they
-// come. Checked: however the bytes are cut, the same requests come out (what ends them may be found sooner or later, and so
-// have another name); every request is answered; nothing grows beyond its limit.
+// come. Checked: however the bytes are cut, the same requests come out (what ends them may be found sooner or later,
+// and so have another name); every request is answered; nothing grows beyond its limit.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -45,19 +45,22 @@ struct Relay {
 name: j
 verify: {scheme: none}
 event: {split: "/e/*", type: item/type, id: item/id, ordering_key: item1/k, attributes: {a: header.X-A, q: query.q}}
-)", false));
+)",
+                             false));
     sources.push_back(Source("form", R"(
 name: f
 content: form.payload
 verify: {scheme: none}
 handshakes: [{when: {method: GET, query.mode: "*"}, verified: false, reply: {text: "{query.challenge}"}}]
 event: {type: ["{json/a}[.{json/b}]", form.t], id: [form.id, json/id], time: {from: json/t, unit: s}}
-)", false));
+)",
+                             false));
     sources.push_back(Source("signed", R"(
 name: s
 verify: {scheme: equal, signature: header.X-Token}
 event: {type: json/type, id: json/id}
-)", true));
+)",
+                             true));
     if (!ingest.ReplaceSources(std::move(sources)).ok()) std::abort();
   }
 

@@ -167,8 +167,9 @@ class FakeStore final : public store::Store {
                                                                store::FeedSink& sink) override {
     MutexLock lock(mutex_);
     const store::SubscriptionId id = next_id_++;
-    return MakeFeed(id, std::make_shared<Progress>(Progress{.next = FirstOf(start), .redeliver = {}, .settled = {}, .dead = {}}),
-                    std::move(filter), sink);
+    return MakeFeed(
+        id, std::make_shared<Progress>(Progress{.next = FirstOf(start), .redeliver = {}, .settled = {}, .dead = {}}),
+        std::move(filter), sink);
   }
 
   void Seek(store::SubscriptionId id, store::Generation expected, store::Position position,
@@ -181,7 +182,8 @@ class FakeStore final : public store::Store {
     } else if (it != subscriptions_.end()) {
       ++it->second.record.generation;
       it->second.attached = false;
-      it->second.position = std::make_shared<Progress>(Progress{.next = FirstOf(position), .redeliver = {}, .settled = {}, .dead = {}});
+      it->second.position =
+          std::make_shared<Progress>(Progress{.next = FirstOf(position), .redeliver = {}, .settled = {}, .dead = {}});
       result = it->second.record;
     }
     Post([this, done = std::move(done), result = std::move(result)]() mutable {
@@ -271,11 +273,10 @@ class FakeStore final : public store::Store {
     MutexLock lock(mutex_);
     absl::StatusOr<store::SubscriptionStats> result = absl::NotFoundError("no such subscription");
     if (const auto it = subscriptions_.find(id); it != subscriptions_.end()) {
-      result = store::SubscriptionStats{
-          .lag = static_cast<int64_t>(events_.size() + 1 - it->second.position->next),
-          .dead = static_cast<int64_t>(it->second.position->dead.size()),
-          .skipped = 0,
-          .oldest_unsettled_at = {}};
+      result = store::SubscriptionStats{.lag = static_cast<int64_t>(events_.size() + 1 - it->second.position->next),
+                                        .dead = static_cast<int64_t>(it->second.position->dead.size()),
+                                        .skipped = 0,
+                                        .oldest_unsettled_at = {}};
     }
     Post([done = std::move(done), result = std::move(result)]() mutable { std::move(done)(std::move(result)); });
   }
@@ -394,7 +395,8 @@ class FakeStore final : public store::Store {
   };
 
   static bool Matches(const store::MetaFilter& filter, const store::StoredEvent& event) {
-    return !filter || filter({event.seq, event.data.source, event.data.provider, event.data.type, event.data.received_at});
+    return !filter ||
+           filter({event.seq, event.data.source, event.data.provider, event.data.type, event.data.received_at});
   }
 
   Seq FirstOf(const store::Position& position) const HS_REQUIRES(mutex_) {
@@ -421,9 +423,14 @@ class FakeStore final : public store::Store {
     if (expected != 0) return absl::AbortedError("no such subscription");
     const store::SubscriptionId id = next_id_++;
     Subscription& subscription = subscriptions_[id];
-    subscription.record = {.id = id, .name = std::move(name), .spec = std::move(spec), .revision = 1, .generation = 1,
+    subscription.record = {.id = id,
+                           .name = std::move(name),
+                           .spec = std::move(spec),
+                           .revision = 1,
+                           .generation = 1,
                            .created_at = absl::Now()};
-    subscription.position = std::make_shared<Progress>(Progress{.next = FirstOf(start), .redeliver = {}, .settled = {}, .dead = {}});
+    subscription.position =
+        std::make_shared<Progress>(Progress{.next = FirstOf(start), .redeliver = {}, .settled = {}, .dead = {}});
     return subscription.record;
   }
 

@@ -19,7 +19,7 @@
 namespace hookstream::edge {
 
 struct ClientResponse {
-  int status = 0;  // 0: the connection ended without one
+  int status = 0;                              // 0: the connection ended without one
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
@@ -102,9 +102,9 @@ class Client {
 };
 
 inline std::string Post(std::string_view path, std::string_view body, std::string_view headers = "") {
-  return absl::StrCat("POST ", absl::string_view(path.data(), path.size()), " HTTP/1.1\r\nHost: test\r\nContent-Length: ",
-                      body.size(), "\r\n", absl::string_view(headers.data(), headers.size()), "\r\n",
-                      absl::string_view(body.data(), body.size()));
+  return absl::StrCat(
+      "POST ", absl::string_view(path.data(), path.size()), " HTTP/1.1\r\nHost: test\r\nContent-Length: ", body.size(),
+      "\r\n", absl::string_view(headers.data(), headers.size()), "\r\n", absl::string_view(body.data(), body.size()));
 }
 
 }  // namespace hookstream::edge

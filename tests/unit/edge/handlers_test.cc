@@ -41,12 +41,14 @@ class HandlersTest : public ::testing::Test {
   HandlersTest() {
     ingest::SourceConfig limited = Source("limited", "type: json/type");
     limited.requests_per_second_max = 1;
-    EXPECT_TRUE(ingest_.ReplaceSources({Source("acme", "type: json/type, id: json/id"),
-                                        Source("batch", "split: \"/*\", type: item/type, id: item/id"),
-                                        Source("silent", "type: json/type", "respond: {accepted: {status: 204}}\n"),
-                                        Source("literal", "type: json/type", "respond: {accepted: {text: \"[[accepted]]\"}}\n"),
-                                        std::move(limited)})
-                    .ok());
+    EXPECT_TRUE(
+        ingest_
+            .ReplaceSources({Source("acme", "type: json/type, id: json/id"),
+                             Source("batch", "split: \"/*\", type: item/type, id: item/id"),
+                             Source("silent", "type: json/type", "respond: {accepted: {status: 204}}\n"),
+                             Source("literal", "type: json/type", "respond: {accepted: {text: \"[[accepted]]\"}}\n"),
+                             std::move(limited)})
+            .ok());
     ServerOptions options;
     options.listen = "127.0.0.1:0";
     webhooks_.emplace(options, webhook_handler_, registry_);
@@ -115,7 +117,9 @@ TEST_F(HandlersTest, APresetMayAskForAnotherAnswer) {
 TEST_F(HandlersTest, RefusalsHaveAStatusAndAStableCode) {
   const auto expect = [](const ClientResponse& response, int status, std::string_view code) {
     EXPECT_EQ(response.status, status);
-    EXPECT_THAT(response.body, HasSubstr(absl::StrCat("{\"error\":{\"code\":\"", absl::string_view(code.data(), code.size()), "\",\"message\":\"")));
+    EXPECT_THAT(response.body,
+                HasSubstr(absl::StrCat("{\"error\":{\"code\":\"", absl::string_view(code.data(), code.size()),
+                                       "\",\"message\":\"")));
     EXPECT_EQ(response.headers.at("content-type"), "application/json");
   };
   expect(Send(Post("/webhooks/acme", "{}", "X-Token: wrong\r\n")), 401, "signature_invalid");

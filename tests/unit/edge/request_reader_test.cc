@@ -41,9 +41,7 @@ Result ReadAll(std::string_view bytes, size_t piece, ReadLimits limits = {}, uin
         reader.Filled(n);
         break;
       }
-      case Step::kHead:
-        reader.ReadBody(body_max);
-        break;
+      case Step::kHead: reader.ReadBody(body_max); break;
       case Step::kDone: {
         Read& read = result.requests.emplace_back();
         read.method = reader.head().method;
@@ -55,9 +53,7 @@ Result ReadAll(std::string_view bytes, size_t piece, ReadLimits limits = {}, uin
         reader.NextRequest();
         break;
       }
-      case Step::kError:
-        result.error_status = reader.error().status;
-        return result;
+      case Step::kError: result.error_status = reader.error().status; return result;
     }
   }
 }
@@ -83,7 +79,8 @@ TEST_P(RequestReaderInPieces, ReadsPipelinedRequestsInTheirOrder) {
   const Result result = ReadAll(
       "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
       "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
-      "\r\nPOST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3;x=y\r\nree\r\n0\r\nTrailer: x\r\n\r\n"
+      "\r\nPOST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3;x=y\r\nree\r\n0\r\nTrailer: "
+      "x\r\n\r\n"
       "POST /4 HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
       GetParam());
   ASSERT_EQ(result.requests.size(), 4u);
@@ -99,10 +96,14 @@ TEST_P(RequestReaderInPieces, TakesABodyOfExactlyTheLimit) {
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\n";
   EXPECT_EQ(ReadAll(head + "Content-Length: 10\r\n\r\n0123456789", GetParam(), {}, 10).requests.size(), 1u);
   EXPECT_EQ(ReadAll(head + "Content-Length: 11\r\n\r\n", GetParam(), {}, 10).error_status, 413);
-  EXPECT_EQ(ReadAll(head + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", GetParam(), {}, 10)
-                .requests.size(), 1u);
-  EXPECT_EQ(ReadAll(head + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n0\r\n\r\n", GetParam(), {}, 10)
-                .error_status, 413);
+  EXPECT_EQ(
+      ReadAll(head + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", GetParam(), {}, 10)
+          .requests.size(),
+      1u);
+  EXPECT_EQ(
+      ReadAll(head + "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n0\r\n\r\n", GetParam(), {}, 10)
+          .error_status,
+      413);
   EXPECT_EQ(ReadAll(head + "Content-Length: 0\r\n\r\n", GetParam(), {}, 0).requests.size(), 1u);
 }
 
@@ -138,10 +139,10 @@ TEST_P(RequestReaderInPieces, RefusesWhatIsNotWellFormed) {
            "POST / HTTP/2.0\r\nHost: h\r\n\r\n",
            "POST / HTTP/1.1\r\nHost h\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length : 3\r\n\r\nabc",
-           "POST / HTTP/1.1\r\n\r\n",                                                             // no Host
-           "POST / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",                                       // two
-           "POST * HTTP/1.1\r\nHost: h\r\n\r\n",                                                  // no path
-           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",     // two lengths
+           "POST / HTTP/1.1\r\n\r\n",                                                          // no Host
+           "POST / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",                                    // two
+           "POST * HTTP/1.1\r\nHost: h\r\n\r\n",                                               // no path
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",  // two lengths
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -171,7 +172,8 @@ TEST_P(RequestReaderInPieces, RefusesWhatIsNotWellFormed) {
 TEST_P(RequestReaderInPieces, BoundsAChunkLine) {
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
   EXPECT_EQ(ReadAll(head + "1;" + std::string(5000, 'x'), GetParam(), {.head_bytes_max = 1024}).error_status, 400);
-  EXPECT_EQ(ReadAll(head + "0\r\nA: " + std::string(5000, 'x'), GetParam(), {.head_bytes_max = 1024}).error_status, 400);
+  EXPECT_EQ(ReadAll(head + "0\r\nA: " + std::string(5000, 'x'), GetParam(), {.head_bytes_max = 1024}).error_status,
+            400);
 }
 
 TEST_P(RequestReaderInPieces, TakesAnEmptyChunkedBody) {
@@ -211,9 +213,9 @@ TEST(RequestReader, TakesMemoryForWhatCameAndNotForWhatWasAnnounced) {
 TEST(RequestReader, ReadsALargeBodyStraightIntoItsString) {
   std::string body(3'000'000, 'x');
   for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 31);
-  const Result result = ReadAll("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n" + body +
-                                    "GET /next HTTP/1.1\r\nHost: h\r\n\r\n",
-                                100'000, {}, 3'000'000);
+  const Result result = ReadAll(
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n" + body + "GET /next HTTP/1.1\r\nHost: h\r\n\r\n",
+      100'000, {}, 3'000'000);
   ASSERT_EQ(result.requests.size(), 2u);
   EXPECT_EQ(result.requests[0].body, body);
   EXPECT_EQ(result.requests[1].target, "/next");

@@ -147,7 +147,8 @@ TEST_F(ServerTest, RefusesABodyBeforeItIsSent) {
   client.Send("POST /e HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n");
   const ClientResponse response = client.Receive();
   EXPECT_EQ(response.status, 413);
-  EXPECT_EQ(response.body, "{\"error\":{\"code\":\"body_too_large\",\"message\":\"the body is larger than this source takes\"}}");
+  EXPECT_EQ(response.body,
+            "{\"error\":{\"code\":\"body_too_large\",\"message\":\"the body is larger than this source takes\"}}");
   EXPECT_EQ(response.headers.at("connection"), "close");
   EXPECT_TRUE(client.Ended());
 }
@@ -262,7 +263,8 @@ TEST_F(ServerTest, CutsASlowBody) {
   StartServer();
   for (const std::string_view framing : {"Content-Length: 100000", "Transfer-Encoding: chunked"}) {
     Client client(port_);
-    client.Send(absl::StrCat("POST /a HTTP/1.1\r\nHost: h\r\n", absl::string_view(framing.data(), framing.size()), "\r\n\r\n5\r\nab"));
+    client.Send(absl::StrCat("POST /a HTTP/1.1\r\nHost: h\r\n", absl::string_view(framing.data(), framing.size()),
+                             "\r\n\r\n5\r\nab"));
     EXPECT_EQ(client.Receive().status, 408);
     EXPECT_TRUE(client.Ended());
   }

@@ -95,7 +95,8 @@ class IngestTest : public ::testing::Test {
 
   Accepted Accept(const OwnedRequest& request) {
     Outcome outcome = Send(request);
-    if (const auto* refused = std::get_if<Refused>(&outcome)) ADD_FAILURE() << "refused: " << ReasonName(refused->reason);
+    if (const auto* refused = std::get_if<Refused>(&outcome))
+      ADD_FAILURE() << "refused: " << ReasonName(refused->reason);
     return std::holds_alternative<Accepted>(outcome) ? std::get<Accepted>(std::move(outcome)) : Accepted{};
   }
   Refused Refuse(const OwnedRequest& request) {
@@ -125,8 +126,8 @@ class IngestTest : public ::testing::Test {
 };
 
 TEST_F(IngestTest, StoresAVerifiedEventWithAllThatIsKnownOfIt) {
-  OwnedRequest request = AcmeRequest(
-      R"({"id":"e1","type":"order.paid","created":1600000000,"customer":"c9","region":"eu"})", "secret-2");
+  OwnedRequest request =
+      AcmeRequest(R"({"id":"e1","type":"order.paid","created":1600000000,"customer":"c9","region":"eu"})", "secret-2");
   request.target = "/webhooks/acme?x=1";
   request.headers.emplace_back("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
   const Accepted accepted = Accept(request);
@@ -202,8 +203,9 @@ TEST_F(IngestTest, RefusesAWrongSignatureAndStoresNothing) {
   EXPECT_EQ(store_.Appends(), 0);
   const std::string text = registry_.Expose();
   EXPECT_THAT(text, HasSubstr("hookstream_ingest_requests_total{decision=\"signature_invalid\",source=\"acme\"} 1"));
-  EXPECT_THAT(text, HasSubstr("hookstream_ingest_verification_failures_total{enforced=\"true\",reason=\"signature_mismatch\","
-                              "source=\"acme\"} 1"));
+  EXPECT_THAT(text,
+              HasSubstr("hookstream_ingest_verification_failures_total{enforced=\"true\",reason=\"signature_mismatch\","
+                        "source=\"acme\"} 1"));
 }
 
 TEST_F(IngestTest, WhatIsVerifiedAndCantBeParsedIsAcceptedRaw) {
@@ -246,7 +248,8 @@ TEST_F(IngestTest, UnknownSourcesAndMethodsAreRefused) {
   ASSERT_TRUE(admission.refused);
   EXPECT_EQ(admission.refused->reason, Reason::kUnknownSource);
   EXPECT_FALSE(ingest_.Admit("acme", "POST").refused);
-  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_requests_total{decision=\"unknown_source\",source=\"\"} 2"));
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("hookstream_ingest_requests_total{decision=\"unknown_source\",source=\"\"} 2"));
 }
 
 TEST_F(IngestTest, TheSmallerLimitOfSourceAndPresetHolds) {
@@ -409,7 +412,8 @@ verify: {scheme: equal, signature: header.X-Token}
 event: {split: "/events/*", type: item/type, id: item/id}
 )");
   Use({source});
-  const Accepted accepted = Accept(AcmeRequest(R"({"events":[{"type":"a","id":"1"},{"type":"b","id":"2"},{"type":"a","id":"1"}]})"));
+  const Accepted accepted =
+      Accept(AcmeRequest(R"({"events":[{"type":"a","id":"1"},{"type":"b","id":"2"},{"type":"a","id":"1"}]})"));
   EXPECT_TRUE(accepted.many);
   ASSERT_EQ(accepted.events.size(), 3u);
   EXPECT_TRUE(accepted.events[2].duplicate);
@@ -434,9 +438,10 @@ TEST_F(IngestTest, TakesWhatProvidersSendAndNothingElse) {
   for (const std::string_view name : {"github", "openai", "slack", "standard-webhooks", "stripe", "twilio"}) {
     SCOPED_TRACE(name);
     const auto preset = Preset(name);
-    const verify::Key key{.id = "key", .secret = name.starts_with("standard") || name == "openai"
-                                                     ? "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-                                                     : "some secret"};
+    const verify::Key key{.id = "key",
+                          .secret = name.starts_with("standard") || name == "openai"
+                                        ? "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+                                        : "some secret"};
     SourceConfig source;
     source.name = "source";
     source.preset = preset;
@@ -444,10 +449,13 @@ TEST_F(IngestTest, TakesWhatProvidersSendAndNothingElse) {
     Use({source});
     const auto sample = verify::SampleBody(*preset, "", "seed", clock_.WallNow());
     ASSERT_TRUE(sample.ok()) << sample.status();
-    const auto signed_request =
-        verify::Sign(*preset, key,
-                     {.type = sample->type, .body = sample->body, .url = absl::StrCat(kPublicUrl, "/webhooks/source"),
-                      .now = clock_.WallNow(), .id = sample->id, .content_type = sample->content_type});
+    const auto signed_request = verify::Sign(*preset, key,
+                                             {.type = sample->type,
+                                              .body = sample->body,
+                                              .url = absl::StrCat(kPublicUrl, "/webhooks/source"),
+                                              .now = clock_.WallNow(),
+                                              .id = sample->id,
+                                              .content_type = sample->content_type});
     ASSERT_TRUE(signed_request.ok()) << signed_request.status();
     OwnedRequest request;
     request.source = "source";
@@ -484,7 +492,10 @@ TEST_F(IngestTest, WrongSourcesAreRefusedByNameAndTheOldOnesStay) {
   refuse([](auto& s) { s.requests_per_second_max = -1; });
   refuse([](auto& s) { s.body_bytes_max = 0; });
   refuse([](auto& s) { s.params = {{"unknown", "x"}}; });
-  refuse([](auto& s) { s.preset = Load("name: open\nverify: {scheme: none}\nevent: {type: json/type}\n"); s.keys.clear(); });
+  refuse([](auto& s) {
+    s.preset = Load("name: open\nverify: {scheme: none}\nevent: {type: json/type}\n");
+    s.keys.clear();
+  });
   EXPECT_EQ(ingest_.ReplaceSources({Acme(), Acme()}).code(), absl::StatusCode::kInvalidArgument);
   Accept(AcmeRequest("{}"));
 }
