@@ -272,8 +272,8 @@ class Tracker {
   // For good: no new deliveries; all that is not leased or being committed is released, and so are leases given back
   // later. Done when IsIdle after a Step.
   void Drain() { draining_ = true; }
-  // A seek: all events are gone, the streams stay with their whole credit. Settlements in flight are answered UNKNOWN.
-  // The owner has dropped the feed of the old generation: nothing is wanted any more.
+  // A seek, or a new feed of the same generation: all events are gone, the streams stay with their whole credit.
+  // Settlements in flight are answered UNKNOWN. The owner has dropped the old feed: nothing is wanted any more.
   void Reset(Generation generation);
   // For leases and failures from now on. An event whose attempts are used up by a lower maximum goes to the dead
   // letters.

@@ -196,7 +196,7 @@ TEST(CliAloneTest, CheckSaysAllThatIsWrongOrWhatWouldRun) {
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_THAT(bad.err, HasSubstr("relay.yaml:3:12: source 'a': there is no provider 'strype'"));
   EXPECT_THAT(bad.err, HasSubstr("source 'b'"));
-  EXPECT_THAT(bad.err, HasSubstr("subscription 's'"));
+  EXPECT_THAT(bad.err, HasSubstr("relay.yaml:5:24: subscription \"s\": filter: column"));
   EXPECT_THAT(bad.err, HasSubstr("gone.binpb"));
   EXPECT_THAT(bad.err, Not(HasSubstr("not base64 at all"))) << "a secret is not shown";
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "data")) << "nothing is started";

@@ -372,7 +372,7 @@ TEST_F(RelayTest, HealthAndMetricsAreServed) {
   EXPECT_EQ(HttpGet(relay_.admin_port(), "/readyz").first, 200);
   const auto [status, metrics] = HttpGet(relay_.admin_port(), "/metrics");
   EXPECT_EQ(status, 200);
-  for (const char* room : {"hookstream_ingest_", "hookstream_http_", "hookstream_store_", "hookstream_dispatch_"}) EXPECT_THAT(metrics, HasSubstr(room));
+  for (const char* room : {"hookstream_ingest_", "hookstream_edge_", "hookstream_store_", "hookstream_dispatch_"}) EXPECT_THAT(metrics, HasSubstr(room));
 }
 
 TEST_F(RelayTest, AnotherRelayOnTheSameFolderOrPortSaysWhatIsWrong) {

@@ -99,7 +99,7 @@ void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTim
   if (found == events_.end()) return;
   RefEvent& event = found->second;
   if (event.newest == 0 || event.newest != settlement.id.number) {
-    event.stale = true;
+    event.stale |= Bit(settlement.kind);
     return;
   }
   if (settlement.kind == SettleKind::kAck) {
@@ -151,8 +151,9 @@ void Checker::OnCommitted(CommitToken token) {
 }
 
 void Checker::OnReset(Generation generation) {
+  if (generation != generation_) events_.clear();
+  for (auto& [seq, event] : events_) event = {.final_ok = event.final_ok};
   generation_ = generation;
-  events_.clear();
   for (auto it = streams_.begin(); it != streams_.end();) {
     it->second.outstanding = {};
     it = it->second.state == RefState::kOpen ? std::next(it) : streams_.erase(it);
@@ -238,7 +239,7 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   if (store_.InFlight(outcome.seq)) Fail(5, absl::StrCat(Name(outcome.seq), " is in two commits at once"));
   if (outcome.kind == OutcomeKind::kAck) {
     if (!event.acked && !event.skipped) {
-      Fail(event.stale ? 5 : 1,
+      Fail((event.stale & Bit(SettleKind::kAck)) != 0 ? 5 : 1,
            absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
     }
     return;
@@ -255,9 +256,16 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
                          record.attempts, " attempts"));
   }
   bool justified = false;
+  bool stale = false;
   switch (failure.kind) {
-    case FailureKind::kNack: justified = event.nacked; break;
-    case FailureKind::kReject: justified = event.rejected; break;
+    case FailureKind::kNack:
+      justified = event.nacked;
+      stale = (event.stale & Bit(SettleKind::kNack)) != 0;
+      break;
+    case FailureKind::kReject:
+      justified = event.rejected;
+      stale = (event.stale & Bit(SettleKind::kReject)) != 0;
+      break;
     case FailureKind::kDeadline:
       if (!event.timed_out) {
         Fail(11, absl::StrCat(Name(outcome.seq), " missed its deadline before that had come"));
@@ -266,8 +274,7 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
       break;
     case FailureKind::kLostConnection: justified = event.lost; break;
   }
-  if (!justified)
-    Fail(event.stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
+  if (!justified) Fail(stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
   if (outcome.kind == OutcomeKind::kDead) {
     const bool used_up = settings_.max_attempts > 0 && record.attempts >= settings_.max_attempts;
     if (!event.rejected && !used_up) Fail(1, absl::StrCat(Name(outcome.seq), " is dead before its time"));

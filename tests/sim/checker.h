@@ -43,6 +43,7 @@ class Checker {
   void OnClaimLost(const std::vector<Seq>& seqs);
   void OnCommitted(CommitToken token);
   void OnSkip(Seq seq) { events_[seq].skipped = true; }
+  // A seek, or a new feed of the same generation.
   void OnReset(Generation generation);
   void OnRedrive(Seq seq) { events_[seq] = {}; }
   // The tracker is gone; a new one of the same generation begins.
@@ -73,8 +74,8 @@ class Checker {
     bool nacked = false;
     bool timed_out = false;
     bool lost = false;
-    // An older delivery id was presented: what follows without cause follows from that.
-    bool stale = false;
+    // What older delivery ids asked for (bits by SettleKind): if it is done, that is why.
+    unsigned stale = 0;
     std::optional<absl::Duration> nack_delay = std::nullopt;
     // In the generation.
     bool final_ok = false;
@@ -101,6 +102,7 @@ class Checker {
     bool reject = false;
   };
 
+  static unsigned Bit(SettleKind kind) { return 1u << static_cast<unsigned>(kind); }
   void EndLease(RefEvent& event);
   void Forget(Seq seq);
   void SweepTime(MonoTime now);

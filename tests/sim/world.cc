@@ -342,10 +342,12 @@ class World {
     return settlement;
   }
 
-  // By the client's own stream, or by a unary call.
-  StreamId SettlesBy(const Client& client) {
-    if (client.stream == 0 || client.broken || Chance(0.1)) return ++last_stream_;
-    return client.stream;
+  // By the client's own stream, or by a unary call. One draw a statement: the order in which arguments are evaluated is
+  // the compiler's, and a seed is to mean the same run with each.
+  void SettleBy(const Client& client, const DeliveryId& id, SettleKind kind) {
+    const bool unary = client.stream == 0 || client.broken || Chance(0.1);
+    const Settlement settlement = MakeSettlement(id, kind);
+    Settle(unary ? ++last_stream_ : client.stream, settlement);
   }
 
   void ClientTurn(Client& client) {
@@ -365,8 +367,8 @@ class World {
         client.held.erase(client.held.begin() + static_cast<ptrdiff_t>(i));
         if (faulty_ && Chance(0.2)) graveyard_.push_back(now.delivery.id);
       }
-      Settle(SettlesBy(client), MakeSettlement(now.delivery.id, now.plan));
-      if (Chance(0.05)) Settle(SettlesBy(client), MakeSettlement(now.delivery.id, SettleKind::kAck));
+      SettleBy(client, now.delivery.id, now.plan);
+      if (Chance(0.05)) SettleBy(client, now.delivery.id, SettleKind::kAck);
     }
   }
 
@@ -399,11 +401,11 @@ class World {
     }
     if (Chance(0.02) && !graveyard_.empty()) {
       const auto kind = static_cast<SettleKind>(Below(4));
-      Settle(SettlesBy(client), MakeSettlement(graveyard_[Below(graveyard_.size())], kind));
+      SettleBy(client, graveyard_[Below(graveyard_.size())], kind);
     }
     if (Chance(0.01)) {  // never given out
       const DeliveryId id{generation_, 1 + Below(events_max_), static_cast<uint32_t>(rng_())};
-      Settle(SettlesBy(client), MakeSettlement(id, SettleKind::kAck));
+      SettleBy(client, id, SettleKind::kAck);
     }
   }
 
@@ -484,6 +486,18 @@ class World {
     dirty_ = true;
   }
 
+  // The store fails and is opened again in the process: a new feed of the same generation.
+  void Reattach() {
+    Step();
+    if (Broken()) return;
+    Trace("reattach");
+    store_.Crash(Mono());
+    checker_->OnReset(generation_);
+    settled_ += tracker_->counts().settled;
+    tracker_->Reset(generation_);
+    dirty_ = true;
+  }
+
   void FaultyTurn() {
     Advance(Chance(0.7) ? absl::Milliseconds(static_cast<int>(Below(200)))
                         : absl::Milliseconds(static_cast<int>(Below(3000))));
@@ -525,6 +539,7 @@ class World {
       dirty_ = true;
     }
     if (Chance(p_seek_)) Seek();
+    if (!Broken() && Chance(p_restart_)) Reattach();
     if (Broken()) return;
     if (Chance(p_restart_)) {
       Restart(Chance(0.5));

@@ -92,7 +92,8 @@ bool EmbeddedStore::TakeWork(Batch& batch) {
   int64_t events = 0;
   int64_t bytes = 0;
   size_t taken = 0;
-  for (; taken < appends_.size() && (taken == 0 || bytes + appends_[taken].bytes <= options_.batch_bytes_max); ++taken) {
+  for (; taken < appends_.size() && (taken == 0 || bytes + appends_[taken].bytes <= options_.batch_bytes_max);
+       ++taken) {
     bytes += appends_[taken].bytes;
     events += static_cast<int64_t>(appends_[taken].events.size());
   }
@@ -104,7 +105,8 @@ bool EmbeddedStore::TakeWork(Batch& batch) {
 
   size_t outcomes = 0;
   taken = 0;
-  for (; taken < outcomes_.size() && outcomes < kOutcomesPerBatchMax; ++taken) outcomes += outcomes_[taken].outcomes.size();
+  for (; taken < outcomes_.size() && outcomes < kOutcomesPerBatchMax; ++taken)
+    outcomes += outcomes_[taken].outcomes.size();
   batch.outcomes.assign(std::make_move_iterator(outcomes_.begin()),
                         std::make_move_iterator(outcomes_.begin() + static_cast<ptrdiff_t>(taken)));
   outcomes_.erase(outcomes_.begin(), outcomes_.begin() + static_cast<ptrdiff_t>(taken));
@@ -162,7 +164,8 @@ absl::Status EmbeddedStore::AddAppends(Batch& batch, rocksdb::WriteBatch& out) {
   std::vector<DedupeEntry> known;
   HS_RETURN_IF_ERROR(dedupe_->Find(keys, known));
 
-  absl::flat_hash_map<Hash128, Seq> here;  // ids that are new in this batch: a racing duplicate shares its original's sync
+  absl::flat_hash_map<Hash128, Seq>
+      here;  // ids that are new in this batch: a racing duplicate shares its original's sync
   here.reserve(keys.size());
   size_t key = 0;
   const Seq first = next_seq_;
@@ -314,7 +317,8 @@ void EmbeddedStore::AddHousekeeping(Batch& batch, rocksdb::WriteBatch& out) {
     }
     batch.housekeeping.dropped_below = below;
   }
-  // How far subscriptions have come that had nothing to settle, or else a restart would filter again from where they were.
+  // How far subscriptions have come that had nothing to settle, or else a restart would filter again from where they
+  // were.
   std::vector<SubscriptionPtr> attached;
   {
     MutexLock lock(subscriptions_mutex_);
@@ -409,19 +413,24 @@ void EmbeddedStore::Apply(Batch& batch) {
   }
   if (auto sealed = dedupe_->Seal(last); sealed.has_value()) {
     if (dedupe_->Overfull()) {
-      if (const absl::Status status = dedupe_->Derive(*database_, *sealed); !status.ok()) {
-        Log(LogLevel::kWarning, "dedupe ids could not be written; they stay in memory", {{"error", status.ToString()}});
-      }
+      DeriveDedupe(*sealed, /*flush=*/false);
     } else {
-      reader_.Post([this, sealed = *std::move(sealed)] {
-        MutexLock lock(database_mutex_);
-        if (database_ == nullptr) return;
-        if (const absl::Status status = dedupe_->Derive(*database_, sealed); !status.ok()) {
-          Log(LogLevel::kWarning, "dedupe ids could not be written; they stay in memory", {{"error", status.ToString()}});
-        }
-      });
+      PostDeriveDedupe(*std::move(sealed), /*flush=*/false);
     }
   }
+}
+
+void EmbeddedStore::DeriveDedupe(const embedded::SealedIds& sealed, bool flush) {
+  if (const absl::Status status = dedupe_->Derive(*database_, sealed, flush); !status.ok()) {
+    Log(LogLevel::kWarning, "dedupe ids could not be written; they stay in memory", {{"error", status.ToString()}});
+  }
+}
+
+void EmbeddedStore::PostDeriveDedupe(embedded::SealedIds sealed, bool flush) {
+  reader_.Post([this, sealed = std::move(sealed), flush] {
+    MutexLock lock(database_mutex_);
+    if (database_ != nullptr) DeriveDedupe(sealed, flush);
+  });
 }
 
 void EmbeddedStore::SettleClaims(const OutcomeOp& op, bool committed) {
@@ -501,11 +510,10 @@ absl::Status EmbeddedStore::Append(std::vector<NewEvent> events, Done<std::vecto
   if (queue_events_ > 0 &&
       (queue_events_ + count > options_.queue_events_max || queue_bytes_ + bytes > options_.queue_bytes_max)) {
     metrics_->refused_busy.Increment();
-    return absl::ResourceExhaustedError(absl::StrCat("too busy: ", queue_events_, " events of ", queue_bytes_,
-                                                     " bytes are waiting for their commit"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("too busy: ", queue_events_, " events of ", queue_bytes_, " bytes are waiting for their commit"));
   }
-  if (options_.bytes_max > 0 &&
-      static_cast<int64_t>(StoredBytes()) + queue_bytes_ + bytes > options_.bytes_max) {
+  if (options_.bytes_max > 0 && static_cast<int64_t>(StoredBytes()) + queue_bytes_ + bytes > options_.bytes_max) {
     metrics_->refused_full.Increment();
     return absl::ResourceExhaustedError(absl::StrCat(
         "the store is full: ", StoredBytes(), " of ", options_.bytes_max, " bytes",

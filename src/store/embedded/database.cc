@@ -91,7 +91,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
 
   std::error_code error;
   std::filesystem::create_directories(options.dir, error);
-  if (error) return absl::UnavailableError(absl::StrCat("the folder ", options.dir, " can't be made: ", error.message()));
+  if (error)
+    return absl::UnavailableError(absl::StrCat("the folder ", options.dir, " can't be made: ", error.message()));
 
   std::unique_ptr<Database> database(new Database());
   database->options_ = options;
@@ -122,8 +123,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
         table.cache_index_and_filter_blocks = true;
         table.pin_l0_filter_and_index_blocks_in_cache = true;
         break;
-      default:
-        break;
+      default: break;
     }
     family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     families.emplace_back(kColumnFamilyNames[i], family);
@@ -185,7 +185,8 @@ Database::~Database() {
   }
   if (const rocksdb::Status status = db_->Close(); !status.ok()) {
     // Nothing acknowledged depends on it: the log has been synced.
-    Log(LogLevel::kWarning, "the store did not close cleanly", {{"data_dir", options_.dir}, {"error", status.ToString()}});
+    Log(LogLevel::kWarning, "the store did not close cleanly",
+        {{"data_dir", options_.dir}, {"error", status.ToString()}});
   }
 }
 

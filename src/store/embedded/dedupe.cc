@@ -29,12 +29,14 @@ absl::StatusOr<Seq> DedupeIndex::Reset(Database& database) {
   recent_.clear();
   sealed_.reset();
   sealed_last_ = 0;
+  durable_ = 0;
   deriving_ = false;
   derived_ = false;
   const auto derived = database.Get(Cf::kDedupe, kDerivedKey);
   if (absl::IsNotFound(derived.status())) return 1;
   HS_RETURN_IF_ERROR(derived.status());
   HS_ASSIGN_OR_RETURN(sealed_last_, ParseNumber(*derived));
+  durable_ = sealed_last_;
   return sealed_last_ + 1;
 }
 
@@ -71,21 +73,21 @@ absl::Status DedupeIndex::Find(const std::vector<Hash128>& keys, std::vector<Ded
 
 void DedupeIndex::Add(const Hash128& key, const DedupeEntry& entry) { recent_.insert_or_assign(key, entry); }
 
-std::optional<DedupeIndex::Sealed> DedupeIndex::Seal(Seq last) {
+std::optional<SealedIds> DedupeIndex::Seal(Seq last, bool now) {
   if (derived_.exchange(false)) sealed_.reset();
   if (deriving_) return std::nullopt;
   if (sealed_ == nullptr) {
     // Also when most events have no id: what a restart has to look through is bounded by this.
-    if (recent_.size() < recent_max_ && last - sealed_last_ < 8 * recent_max_) return std::nullopt;
+    if (!now && recent_.size() < recent_max_ && last - sealed_last_ < 8 * recent_max_) return std::nullopt;
     sealed_ = std::make_shared<const Map>(std::exchange(recent_, Map()));
     sealed_last_ = last;
     recent_.reserve(recent_max_);
   }
   deriving_ = true;
-  return Sealed{sealed_, sealed_last_, epoch_};
+  return SealedIds{sealed_, sealed_last_, epoch_};
 }
 
-absl::Status DedupeIndex::Derive(Database& database, const Sealed& sealed) {
+absl::Status DedupeIndex::Derive(Database& database, const SealedIds& sealed, bool flush) {
   if (sealed.epoch != epoch_) return absl::OkStatus();
   std::vector<const Map::value_type*> entries;
   entries.reserve(sealed.entries->size());
@@ -105,8 +107,12 @@ absl::Status DedupeIndex::Derive(Database& database, const Sealed& sealed) {
   }
   // Last: a crash before it derives the same keys again.
   if (status.ok()) {
-    status = ToStatus(
-        database.db().Put(options, database.cf(Cf::kDedupe), SliceOf(kDerivedKey), EncodeNumber(sealed.last)));
+    status =
+        ToStatus(database.db().Put(options, database.cf(Cf::kDedupe), SliceOf(kDerivedKey), EncodeNumber(sealed.last)));
+  }
+  if (status.ok() && flush) {
+    status = ToStatus(database.db().Flush(rocksdb::FlushOptions(), database.cf(Cf::kDedupe)));
+    if (status.ok()) durable_ = sealed.last;
   }
   if (status.ok()) derived_ = true;
   deriving_ = false;

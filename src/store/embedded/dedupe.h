@@ -21,6 +21,13 @@
 
 namespace hookstream::store::embedded {
 
+struct SealedIds {
+  using Map = absl::flat_hash_map<Hash128, DedupeEntry>;
+  std::shared_ptr<const Map> entries;
+  Seq last = 0;  // all ids up to this event are in `entries` or on disk
+  uint64_t epoch = 0;
+};
+
 class DedupeIndex {
  public:
   // Memory: about twice `recent_max` ids of 64 bytes.
@@ -39,23 +46,23 @@ class DedupeIndex {
   // The event `entry.seq` is durable, and so are all before it.
   void Add(const Hash128& key, const DedupeEntry& entry);
 
-  using Map = absl::flat_hash_map<Hash128, DedupeEntry>;
-  struct Sealed {
-    std::shared_ptr<const Map> entries;
-    Seq last = 0;  // all ids up to this event are in `entries` or on disk
-    uint64_t epoch = 0;
-  };
+  // Call after a commit whose last event is `last`. What is returned is to be given to Derive. `now`: even if there is
+  // little of it.
+  std::optional<SealedIds> Seal(Seq last, bool now = false);
+  // Writes it to disk. If that fails, the ids stay in memory, and Seal gives them again. `flush`: a crash does not
+  // undo it.
+  absl::Status Derive(Database& database, const SealedIds& sealed, bool flush = false);
 
-  // Call after a commit whose last event is `last`. What is returned is to be given to Derive.
-  std::optional<Sealed> Seal(Seq last);
-  // Writes it to disk. If that fails, the ids stay in memory, and Seal gives them again.
-  absl::Status Derive(Database& database, const Sealed& sealed);
+  // Ids up to this event are on disk for good: what is told of it in idx is not needed for dedupe. Any thread.
+  Seq durable() const { return durable_; }
 
   // Has so much gathered in memory that the commit thread should derive by itself before it goes on?
   bool Overfull() const { return recent_.size() > 4 * recent_max_; }
   size_t size() const { return recent_.size() + (sealed_ == nullptr ? 0 : sealed_->size()); }
 
  private:
+  using Map = SealedIds::Map;
+
   const size_t recent_max_;
   Database* database_ = nullptr;
   absl::flat_hash_map<std::string, Hash128> lanes_;
@@ -66,6 +73,7 @@ class DedupeIndex {
   Seq sealed_last_ = 0;
   // Grows with each Reset, so that what was sealed before is not written after it.
   std::atomic<uint64_t> epoch_ = 0;
+  std::atomic<Seq> durable_ = 0;
   std::atomic<bool> deriving_ = false;
   std::atomic<bool> derived_ = false;
 };

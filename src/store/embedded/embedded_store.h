@@ -5,11 +5,12 @@
 //               writes what is acknowledged, so that at most one commit is ever unsynced
 //   completion  runs every callback, and feeds the subscriptions from the tail of recent events
 //   reader      everything that reads the disk: feeds behind the tail, queries, retention, deriving dedupe keys
-// Lock order: subscriptions_mutex_, Subscription::mutex, queue_mutex_, then the leaves (Tail, Worker, AgeClock). database_mutex_ is
-// taken first of all, by the reader for a task and by the commit thread to exchange the database.
+// Lock order: subscriptions_mutex_, Subscription::mutex, queue_mutex_, then the leaves (Tail, Worker, AgeClock).
+// database_mutex_ is taken first of all, by the reader for a task and by the commit thread to exchange the database.
 //
 // After a failed write or sync it refuses work with UNAVAILABLE, tells the health sink why, and reopens the database in
-// process until that works. Claims live through it; commits that were not confirmed fail. A sequence is never used twice.
+// process until that works. Claims live through it; commits that were not confirmed fail. A sequence is never used
+// twice.
 #pragma once
 
 #include <atomic>
@@ -48,6 +49,7 @@ class LogReader;
 class Tail;
 struct LoadedState;
 struct Metrics;
+struct SealedIds;
 struct Subscription;
 class FeedLink;
 }  // namespace embedded
@@ -62,8 +64,9 @@ struct EmbeddedOptions {
     int64_t bytes = int64_t{20} << 30;
   };
   Retention retention;
-  // Of stored events, each with 64 bytes for what is kept beside it; at it Append is refused. Zero: no limit. From three quarters of it
-  // on history is trimmed before its retention is over. The folder takes more: see docs/storage.md.
+  // Of stored events, each with 64 bytes for what is kept beside it; at it Append is refused. Zero: no limit. From
+  // three quarters of it on history is trimmed before its retention is over. The folder takes more: see
+  // docs/storage.md.
   int64_t bytes_max = int64_t{50} << 30;
 
   // What may wait for a commit.
@@ -132,8 +135,8 @@ class EmbeddedStore final : public Store {
     Generation generation = 0;
     CommitToken token = 0;
     std::vector<Outcome> outcomes;
-    absl::Status status;   // not OK: refused; it only keeps its place among the feed's commits
-    bool marked = false;   // its claims are marked as committing
+    absl::Status status;  // not OK: refused; it only keeps its place among the feed's commits
+    bool marked = false;  // its claims are marked as committing
   };
   // A change that has a commit of its own.
   struct ControlOp {
@@ -170,6 +173,8 @@ class EmbeddedStore final : public Store {
   void Apply(Batch& batch);
   static void SettleClaims(const OutcomeOp& op, bool committed);
   void PostControl(ControlOp control);
+  void DeriveDedupe(const embedded::SealedIds& sealed, bool flush);
+  void PostDeriveDedupe(embedded::SealedIds sealed, bool flush);
 
   // --- feeds.cc ---
   void Wake(const SubscriptionPtr& subscription);
@@ -277,6 +282,7 @@ class EmbeddedStore final : public Store {
   std::atomic<Seq> drop_below_ = 0;              // a range delete is due up to here
   std::atomic<int64_t> disk_bytes_ = 0;
   std::atomic<bool> maintaining_ = false;
+  embedded::AgeMs aged_ = 0;  // of the reader thread: when history was last trimmed by age
   std::atomic<bool> background_error_ = false;
   std::atomic<bool> nearly_full_ = false;
   std::atomic<bool> clock_stepped_ = false;

@@ -36,7 +36,8 @@ std::shared_ptr<const MetaFilter> Share(MetaFilter filter) {
 
 class EmbeddedStore::EmbeddedFeed final : public Feed {
  public:
-  EmbeddedFeed(EmbeddedStore& store, SubscriptionPtr subscription, std::shared_ptr<FeedLink> link, Generation generation)
+  EmbeddedFeed(EmbeddedStore& store, SubscriptionPtr subscription, std::shared_ptr<FeedLink> link,
+               Generation generation)
       : store_(store), subscription_(std::move(subscription)), link_(std::move(link)), generation_(generation) {}
 
   ~EmbeddedFeed() override { store_.Detach(subscription_, link_); }
@@ -105,7 +106,8 @@ absl::StatusOr<std::unique_ptr<Feed>> EmbeddedStore::Attach(SubscriptionId id, G
   return std::make_unique<EmbeddedFeed>(*this, subscription, std::move(link), generation);
 }
 
-absl::StatusOr<std::unique_ptr<Feed>> EmbeddedStore::AttachEphemeral(Position start, MetaFilter filter, FeedSink& sink) {
+absl::StatusOr<std::unique_ptr<Feed>> EmbeddedStore::AttachEphemeral(Position start, MetaFilter filter,
+                                                                     FeedSink& sink) {
   {
     MutexLock lock(queue_mutex_);
     if (!accepting_.ok()) return accepting_;
@@ -150,8 +152,9 @@ void EmbeddedStore::FeedCommit(const SubscriptionPtr& subscription, const std::s
       const Outcome& outcome = op.outcomes[marked];
       const auto it = subscription->claims.find(outcome.seq);
       if (it == subscription->claims.end() || it->second.committing) {
-        op.status = absl::FailedPreconditionError(absl::StrCat(
-            "event ", outcome.seq, it == subscription->claims.end() ? " is not claimed" : " is being committed already"));
+        op.status = absl::FailedPreconditionError(
+            absl::StrCat("event ", outcome.seq,
+                         it == subscription->claims.end() ? " is not claimed" : " is being committed already"));
         break;
       }
       it->second.committing = true;
@@ -174,7 +177,8 @@ void EmbeddedStore::FeedCommit(const SubscriptionPtr& subscription, const std::s
     } else {
       MutexLock queue_lock(queue_mutex_);
       if (accepting_.ok()) {
-        if (outcomes_.empty()) ride_until_ = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(options_.ride_max);
+        if (outcomes_.empty())
+          ride_until_ = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(options_.ride_max);
         // The commit thread sleeps past the first one's ride only when it is told.
         const bool wake = outcomes_.empty() || (urgent && !urgent_);
         urgent_ = urgent_ || urgent || !op.status.ok();
@@ -187,21 +191,20 @@ void EmbeddedStore::FeedCommit(const SubscriptionPtr& subscription, const std::s
         op.status = accepting_;
       }
       // Under the lock: behind the refusals of what was waiting when the store stopped accepting.
-      completion_.Post([op = std::move(op)] {
-        op.feed->Call([&](FeedSink& sink) { sink.OnCommitted(op.token, op.status); });
-      });
+      completion_.Post(
+          [op = std::move(op)] { op.feed->Call([&](FeedSink& sink) { sink.OnCommitted(op.token, op.status); }); });
       return;
     }
   }
-  completion_.Post([op = std::move(op)] {
-    op.feed->Call([&](FeedSink& sink) { sink.OnCommitted(op.token, op.status); });
-  });
+  completion_.Post(
+      [op = std::move(op)] { op.feed->Call([&](FeedSink& sink) { sink.OnCommitted(op.token, op.status); }); });
 }
 
 void EmbeddedStore::Wake(const SubscriptionPtr& subscription) {
   {
     MutexLock lock(subscription->mutex);
-    if (!subscription->Hungry() || subscription->wake_posted || subscription->reading || subscription->read_failed) return;
+    if (!subscription->Hungry() || subscription->wake_posted || subscription->reading || subscription->read_failed)
+      return;
     subscription->wake_posted = true;
   }
   completion_.Post([this, subscription] { Pump(subscription); });
@@ -367,8 +370,7 @@ absl::Status EmbeddedStore::ReadAgain(const SubscriptionPtr& subscription, uint6
       HS_ASSIGN_OR_RETURN(const std::string bytes, database_->Get(Cf::kSub, embedded::RetryKey(id, generation, seq)));
       HS_ASSIGN_OR_RETURN(embedded::StoredRetry retry, embedded::ParseRetry(bytes));
       claim.retry = std::move(retry.record);
-      claim.retry_after =
-          std::max(absl::ZeroDuration(), retry.delay - absl::Milliseconds(age_.Now() - retry.written));
+      claim.retry_after = std::max(absl::ZeroDuration(), retry.delay - absl::Milliseconds(age_.Now() - retry.written));
     }
     bytes_left -= static_cast<int64_t>(claim.event->data.Bytes());
     MutexLock lock(subscription->mutex);
@@ -418,7 +420,8 @@ absl::Status EmbeddedStore::ReadNew(const SubscriptionPtr& subscription, uint64_
   int64_t examined_left = kReadExaminedMax;
   std::vector<bool> matches;
   std::vector<size_t> wanted;
-  for (bool found = reader.Seek(position); events_left > 0 && bytes_left > 0 && examined_left > 0; found = reader.Next()) {
+  for (bool found = reader.Seek(position); events_left > 0 && bytes_left > 0 && examined_left > 0;
+       found = reader.Next()) {
     if (!found) {
       HS_RETURN_IF_ERROR(reader.status());
       MutexLock lock(subscription->mutex);

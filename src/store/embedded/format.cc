@@ -109,10 +109,8 @@ absl::StatusOr<SubscriptionKey> ParseSubscriptionKey(std::string_view bytes) {
       key.number = reader.Be64();
       break;
     case SubscriptionKeyKind::kProgress:
-    case SubscriptionKeyKind::kSpec:
-      break;
-    default:
-      return Damaged("subscription key");
+    case SubscriptionKeyKind::kSpec: break;
+    default: return Damaged("subscription key");
   }
   if (!reader.AtEnd()) return Damaged("subscription key");
   return key;
@@ -131,7 +129,8 @@ void ChunkIndexWriter::Add(const EventData& data, const Hash128& dedupe, uint64_
   AppendVarint(NameIndex(data.type), entries_);
   AppendTime(data.received_at, entries_);
   entries_.push_back(static_cast<char>(data.content));
-  entries_.push_back(static_cast<char>((dedupe.IsZero() ? 0 : kHasDedupe) | (ordering_key.IsZero() ? 0 : kHasOrderingKey)));
+  entries_.push_back(
+      static_cast<char>((dedupe.IsZero() ? 0 : kHasDedupe) | (ordering_key.IsZero() ? 0 : kHasOrderingKey)));
   if (!dedupe.IsZero()) {
     entries_.append(dedupe.AsBytes());
     AppendVarint(dedupe_window_seconds, entries_);
@@ -218,9 +217,9 @@ absl::Status ParseChunkIndex(Seq first, std::string_view bytes, ChunkIndex& inde
     entry.raw_head_bytes = reader.Varint();
     entry.body_bytes = reader.Varint();
     constexpr uint64_t kPartMax = uint64_t{1} << 40;
-    if (!reader.ok() || content > static_cast<uint8_t>(Content::kForm) || (flags & ~(kHasDedupe | kHasOrderingKey)) != 0 ||
-        entry.envelope_bytes > kPartMax || entry.raw_head_bytes > kPartMax || entry.body_bytes > kPartMax ||
-        offset > kPartMax) {
+    if (!reader.ok() || content > static_cast<uint8_t>(Content::kForm) ||
+        (flags & ~(kHasDedupe | kHasOrderingKey)) != 0 || entry.envelope_bytes > kPartMax ||
+        entry.raw_head_bytes > kPartMax || entry.body_bytes > kPartMax || offset > kPartMax) {
       return Damaged("chunk index");
     }
     entry.content = static_cast<Content>(content);

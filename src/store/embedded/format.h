@@ -1,6 +1,7 @@
 // What the embedded engine writes, byte by byte. docs/storage.md describes the same for people: change both.
 //
-// Everything is pure. Encoders take valid values; parsers take any bytes and give DATA_LOSS for what they did not write.
+// Everything is pure. Encoders take valid values; parsers take any bytes and give DATA_LOSS for what they did not
+// write.
 #pragma once
 
 #include <cstdint>

@@ -41,8 +41,9 @@ Metrics::Metrics(metrics::Registry* given)
       failures(registry.AddCounter("hookstream_store_failures_total", "Times that the store stopped accepting")),
       read_failures(registry.AddCounter("hookstream_store_read_failures_total", "Reads for a feed that failed")),
       trimmed_events(registry.AddCounter("hookstream_store_trimmed_events_total", "Events deleted by retention")),
-      ephemeral_lost(registry.AddCounter("hookstream_store_ephemeral_lost_total",
-                                         "Released events of ephemeral subscriptions that retention deleted meanwhile")),
+      ephemeral_lost(
+          registry.AddCounter("hookstream_store_ephemeral_lost_total",
+                              "Released events of ephemeral subscriptions that retention deleted meanwhile")),
       commit_seconds(registry.AddHistogram("hookstream_store_commit_seconds", "One commit, its sync included",
                                            metrics::Registry::LatencyBuckets())),
       sync_seconds(registry.AddHistogram("hookstream_store_sync_seconds", "The sync of one commit",
@@ -76,7 +77,8 @@ EmbeddedStore::EmbeddedStore(EmbeddedOptions options)
       ->Set(static_cast<double>(options_.tail_bytes_max));
   gauge("hookstream_store_bytes_max", "Bound of hookstream_store_bytes; 0: none")
       ->Set(static_cast<double>(options_.bytes_max));
-  gauge("hookstream_store_queries_max", "Bound of hookstream_store_queries")->Set(static_cast<double>(options_.queries_max));
+  gauge("hookstream_store_queries_max", "Bound of hookstream_store_queries")
+      ->Set(static_cast<double>(options_.queries_max));
   metrics_->refresh = registry.AddRefresh(
       [this, queue_events = gauge("hookstream_store_queue_events", "Events that wait for their commit"),
        queue_bytes = gauge("hookstream_store_queue_bytes", "Bytes that wait for their commit"),
@@ -175,15 +177,14 @@ absl::Status EmbeddedStore::Load(Database& database, LoadedState& state) {
         pages.emplace_back(key, page);
         break;
       }
-      case SubscriptionKeyKind::kRetry:
-        retries.push_back(key);
-        break;
+      case SubscriptionKeyKind::kRetry: retries.push_back(key); break;
       case SubscriptionKeyKind::kSpec: {
         HS_ASSIGN_OR_RETURN(entry.spec, embedded::ParseSpec(key.id, View(it->value())));
         const Generation generation = entry.spec.record.generation;
         if (entry.progress.generation != generation) {
           return absl::DataLossError(absl::StrCat("the progress of subscription \"", entry.spec.record.name,
-                                                  "\" is of generation ", entry.progress.generation, ", not ", generation));
+                                                  "\" is of generation ", entry.progress.generation, ", not ",
+                                                  generation));
         }
         entry.settled = embedded::SettledPages(std::max(entry.spec.begin, entry.progress.frontier));
         entry.first_page_saved = embedded::PageOf(entry.progress.frontier);
@@ -328,7 +329,8 @@ absl::Status EmbeddedStore::Start(SubscriptionSink& subscriptions, HealthSink he
   if (!is_new) {
     const absl::Duration away = age_.Start(*state.clock);
     if (away < absl::ZeroDuration() || away > embedded::AgeClock::kDownTimeMax) {
-      Log(LogLevel::kWarning, "by the wall clock the relay was away for a doubtful time; what is kept ages by a day at most",
+      Log(LogLevel::kWarning,
+          "by the wall clock the relay was away for a doubtful time; what is kept ages by a day at most",
           {{"seconds", absl::ToInt64Seconds(away)}});
     }
   }
@@ -359,8 +361,11 @@ absl::Status EmbeddedStore::Start(SubscriptionSink& subscriptions, HealthSink he
   completion_.Post([&told] { told.set_value(); });
   told.get_future().wait();
   Log(LogLevel::kInfo, "store opened",
-      {{"data_dir", options_.data_dir}, {"events", state.last_header.events_end - state.events_begin},
-       {"head", state.last}, {"trim", state.trim}, {"subscriptions", state.subscriptions.size()}});
+      {{"data_dir", options_.data_dir},
+       {"events", state.last_header.events_end - state.events_begin},
+       {"head", state.last},
+       {"trim", state.trim},
+       {"subscriptions", state.subscriptions.size()}});
   return absl::OkStatus();
 }
 
@@ -431,7 +436,8 @@ bool EmbeddedStore::Reopen() {
     MutexLock lock(database_mutex_);
     database_.reset();
   }
-  // One that fails again at once waits as long as before, so that a disk with a few free bytes is not opened all the time.
+  // One that fails again at once waits as long as before, so that a disk with a few free bytes is not opened all the
+  // time.
   const auto now = std::chrono::steady_clock::now();
   absl::Duration delay = options_.reopen_delay_min;
   if (now - reopened_ < absl::ToChronoNanoseconds(2 * options_.reopen_delay_max)) {

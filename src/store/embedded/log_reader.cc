@@ -76,8 +76,8 @@ absl::StatusOr<EventRef> LogReader::Event(Seq seq) {
   if (!bodies_loaded_) {
     rocksdb::ReadOptions options;
     options.fill_cache = options_.fill_cache;
-    HS_RETURN_IF_ERROR(ToStatus(
-        database_.db().Get(options, database_.cf(Cf::kLog), SliceOf(SeqKey(chunk_.first)), &bodies_)));
+    HS_RETURN_IF_ERROR(
+        ToStatus(database_.db().Get(options, database_.cf(Cf::kLog), SliceOf(SeqKey(chunk_.first)), &bodies_)));
     bodies_loaded_ = true;
   }
   auto event = ReadEvent(seq, chunk_.entries[seq - chunk_.first], View(bodies_));
@@ -121,9 +121,9 @@ absl::StatusOr<std::optional<ChunkPlace>> LastChunkWhere(Database& database, Seq
 }
 
 absl::StatusOr<Seq> FirstReceivedAt(Database& database, Seq begin, Seq end, absl::Time time) {
-  HS_ASSIGN_OR_RETURN(const std::optional<ChunkPlace> before,
-                      LastChunkWhere(database, begin, end,
-                                     [&](const ChunkPlace& place) { return place.header.received_max < time; }));
+  HS_ASSIGN_OR_RETURN(
+      const std::optional<ChunkPlace> before,
+      LastChunkWhere(database, begin, end, [&](const ChunkPlace& place) { return place.header.received_max < time; }));
   LogReader reader(database, begin, end, /*scan=*/false);
   if (!reader.Seek(before.has_value() ? before->first + before->header.count : begin)) {
     HS_RETURN_IF_ERROR(reader.status());

@@ -48,8 +48,8 @@ class LogReader {
   rocksdb::PinnableSlice bodies_;
 };
 
-// The last chunk before `end` for which `before` holds; `before` holds for the first chunks and not for the later ones. Nothing:
-// for none. Reads O(log) chunk headers.
+// The last chunk before `end` for which `before` holds; `before` holds for the first chunks and not for the later ones.
+// Nothing: for none. Reads O(log) chunk headers.
 struct ChunkPlace {
   Seq first = 0;
   ChunkHeader header;

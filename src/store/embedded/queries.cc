@@ -105,7 +105,8 @@ absl::StatusOr<Seq> EmbeddedStore::Resolve(const Position& position) {
 // --- reading ---
 
 void EmbeddedStore::Read(Position from, MetaFilter filter, PageLimit limit, Done<EventPage> done) {
-  Query<EventPage>(std::move(done), [this, from, filter = std::move(filter), limit] { return ReadPage(from, filter, limit); });
+  Query<EventPage>(std::move(done),
+                   [this, from, filter = std::move(filter), limit] { return ReadPage(from, filter, limit); });
 }
 
 void EmbeddedStore::ReadBackwards(Position from, MetaFilter filter, PageLimit limit, Done<EventPage> done) {
@@ -113,7 +114,8 @@ void EmbeddedStore::ReadBackwards(Position from, MetaFilter filter, PageLimit li
                    [this, from, filter = std::move(filter), limit] { return ReadPageBackwards(from, filter, limit); });
 }
 
-absl::StatusOr<EventPage> EmbeddedStore::ReadPage(const Position& from, const MetaFilter& filter, const PageLimit& limit) {
+absl::StatusOr<EventPage> EmbeddedStore::ReadPage(const Position& from, const MetaFilter& filter,
+                                                  const PageLimit& limit) {
   EventPage page;
   PageBudget budget(limit);
   HS_ASSIGN_OR_RETURN(const Seq start, Resolve(from));
@@ -283,7 +285,8 @@ void EmbeddedStore::PutSubscription(std::string name, std::string spec, Revision
           record.generation = 1;
           record.created_at = absl::FromUnixMicros(absl::ToUnixMicros(clock_.WallNow()));
           HS_ASSIGN_OR_RETURN(change->value.begin, Resolve(start));
-          out.Put(database_->cf(Cf::kSub), embedded::ProgressKey(record.id), EncodeProgress({1, change->value.begin, 0}));
+          out.Put(database_->cf(Cf::kSub), embedded::ProgressKey(record.id),
+                  EncodeProgress({1, change->value.begin, 0}));
           out.Put(database_->cf(Cf::kMeta), embedded::meta_key::kNextSubscription,
                   embedded::EncodeNumber(next_subscription_ + 1));
         }
@@ -457,10 +460,9 @@ void EmbeddedStore::ChangeDead(SubscriptionId id, std::vector<Seq> seqs, bool re
         MutexLock lock(subscription.mutex);
         // The frontier as it is on disk: pages from there on have not been deleted.
         const Seq frontier = std::max(subscription.begin, subscription.first_page_saved * embedded::kPageEvents);
-        return embedded::ToStatus(
-            out.Put(database_->cf(Cf::kSub), embedded::ProgressKey(id),
-                    EncodeProgress({subscription.record.generation, frontier,
-                                    static_cast<uint64_t>(subscription.dead - change->count)})));
+        return embedded::ToStatus(out.Put(database_->cf(Cf::kSub), embedded::ProgressKey(id),
+                                          EncodeProgress({subscription.record.generation, frontier,
+                                                          static_cast<uint64_t>(subscription.dead - change->count)})));
       },
       [this, redrive, change, done = std::move(done)](absl::Status status) mutable {
         if (!status.ok()) return Answer<int64_t>(std::move(done), std::move(status));

@@ -130,9 +130,15 @@ absl::Status EmbeddedStore::Retain() {
     return last.has_value() ? last->first + last->header.count : trim;
   };
   Seq cut = trim;
+  bool by_age = false;
   if (options_.retention.age > absl::ZeroDuration()) {
-    const embedded::AgeMs before = age_.Now() - absl::ToInt64Milliseconds(options_.retention.age);
-    HS_ASSIGN_OR_RETURN(cut, end_of([&](const ChunkPlace& place) { return place.header.age <= before; }));
+    // In steps: each trim costs a sync.
+    const embedded::AgeMs now = age_.Now();
+    const embedded::AgeMs age = absl::ToInt64Milliseconds(options_.retention.age);
+    by_age = now - aged_ >= age / 100;
+    if (by_age) {
+      HS_ASSIGN_OR_RETURN(cut, end_of([&](const ChunkPlace& place) { return place.header.age <= now - age; }));
+    }
   }
   // History gives way well before the limit at which events are refused.
   uint64_t bytes_max = options_.retention.bytes > 0 ? static_cast<uint64_t>(options_.retention.bytes) : ~uint64_t{0};
@@ -144,13 +150,23 @@ absl::Status EmbeddedStore::Retain() {
     cut = std::max(cut, by_bytes);
   }
 
-  const Pinned pinned = OldestNeeded();
+  // Dedupe keys are derived from what would go: they must be on disk before.
+  Pinned pinned = OldestNeeded();
+  if (const Seq derived = dedupe_->durable() + 1; derived < std::min(cut, pinned.seq)) {
+    PostControl({[](rocksdb::WriteBatch&) { return absl::OkStatus(); },
+                 [this](const absl::Status& status) {
+                   if (!status.ok()) return;
+                   if (auto sealed = dedupe_->Seal(head_, /*now=*/true); sealed.has_value()) {
+                     PostDeriveDedupe(*std::move(sealed), /*flush=*/true);
+                   }
+                 }});
+    pinned = {derived, ""};
+  }
   Seq allowed = cut;
   if (pinned.seq < cut) {
     // Whole commits go: the one that holds the pinned event stays.
-    HS_ASSIGN_OR_RETURN(allowed, end_of([&](const ChunkPlace& place) {
-                          return place.first + place.header.count <= pinned.seq;
-                        }));
+    HS_ASSIGN_OR_RETURN(
+        allowed, end_of([&](const ChunkPlace& place) { return place.first + place.header.count <= pinned.seq; }));
   }
   // A gap may lie before the next chunk.
   const auto first_chunk_at = [&](Seq seq) -> absl::StatusOr<Seq> {
@@ -186,6 +202,7 @@ absl::Status EmbeddedStore::Retain() {
       nearly_full_ = false;
     }
   }
+  if (by_age && allowed == cut) aged_ = age_.Now();
   if (allowed <= trim) return absl::OkStatus();
   HS_ASSIGN_OR_RETURN(const Seq first, first_chunk_at(allowed));
   if (first <= trim) return absl::OkStatus();
@@ -200,7 +217,8 @@ void EmbeddedStore::PostTrim(Seq trim, uint64_t events_begin, uint64_t bytes_beg
         // A seek or a redrive may have come in between.
         if (trim <= trim_) return absl::FailedPreconditionError("trimmed already");
         if (const Pinned pinned = OldestNeeded(); pinned.seq < trim) {
-          return absl::FailedPreconditionError(absl::StrCat("subscription \"", pinned.name, "\" needs event ", pinned.seq));
+          return absl::FailedPreconditionError(
+              absl::StrCat("subscription \"", pinned.name, "\" needs event ", pinned.seq));
         }
         return embedded::ToStatus(
             out.Put(database_->cf(Cf::kMeta), embedded::meta_key::kTrim, embedded::EncodeNumber(trim)));

@@ -93,9 +93,7 @@ class SettledPages {
   uint64_t first_page() const { return first_page_; }
 
   // The first event that is not settled; perhaps one that is not stored yet.
-  Seq FirstMissing() const {
-    return first_page_ * kPageEvents + (pages_.empty() ? 0 : pages_.front().FirstMissing());
-  }
+  Seq FirstMissing() const { return first_page_ * kPageEvents + (pages_.empty() ? 0 : pages_.front().FirstMissing()); }
 
  private:
   SettledPage& At(uint64_t number) {

@@ -1,8 +1,8 @@
 // What the engine knows of one subscription while it runs: what is settled, what its feed holds, what comes next.
 //
-// Everything is guarded by `mutex`. Settled pages, retry records and dead letters change only on the commit thread, after they
-// have become durable (but for events that the filter skips, which only change in memory). The reading position
-// changes on the completion thread, or on the reader thread while `reading`.
+// Everything is guarded by `mutex`. Settled pages, retry records and dead letters change only on the commit thread,
+// after they have become durable (but for events that the filter skips, which only change in memory). The reading
+// position changes on the completion thread, or on the reader thread while `reading`.
 #pragma once
 
 #include <algorithm>
@@ -70,14 +70,15 @@ struct Subscription {
   uint64_t first_page_saved HS_GUARDED_BY(mutex) = 0;  // pages from here on may be on disk
   std::set<Seq> retries HS_GUARDED_BY(mutex);          // events with a retry record on disk
   int64_t dead HS_GUARDED_BY(mutex) = 0;
-  Seq dead_low HS_GUARDED_BY(mutex) = kNoSeq;          // no dead letter lies below
+  Seq dead_low HS_GUARDED_BY(mutex) = kNoSeq;  // no dead letter lies below
   uint64_t dead_changes HS_GUARDED_BY(mutex) = 0;
   bool dead_low_stale HS_GUARDED_BY(mutex) = false;
 
   // --- reading ---
   Seq next_read HS_GUARDED_BY(mutex) = 1;    // all events below have been examined
   std::set<Seq> again HS_GUARDED_BY(mutex);  // to be claimed again before new ones
-  std::optional<Position> unresolved HS_GUARDED_BY(mutex);  // where an ephemeral one begins, until it has been looked up
+  std::optional<Position> unresolved
+      HS_GUARDED_BY(mutex);  // where an ephemeral one begins, until it has been looked up
   int64_t skipped HS_GUARDED_BY(mutex) = 0;
 
   // --- the feed, if one is attached ---

@@ -176,11 +176,8 @@ absl::StatusOr<bool> CheckWals(rocksdb::FileSystem& fs, const std::string& dir, 
           absl::StrCat(torn, " is damaged: records follow it in ", name, ", so what it held had been acknowledged"));
     }
     switch (CheckWal(bytes, check_sums)) {
-      case WalVerdict::kWhole:
-        break;
-      case WalVerdict::kTornTail:
-        torn = path;
-        break;
+      case WalVerdict::kWhole: break;
+      case WalVerdict::kTornTail: torn = path; break;
       case WalVerdict::kDamaged:
         return absl::DataLossError(
             absl::StrCat(path, " is damaged: records follow the break, so what it held had been acknowledged"));

@@ -3,11 +3,11 @@
 //
 // Why it can be decided: every commit is synced before the next one is written, so at most the last record of the last
 // log may be incomplete. If a record *begins* behind a break, the broken one had been synced and acknowledged.
-// RocksDB alone does not tell: a flipped bit in a record's length in the last block looks to it like the end of the log,
-// and point-in-time recovery drops everything behind a flipped bit without a word.
+// RocksDB alone does not tell: a flipped bit in a record's length in the last block looks to it like the end of the
+// log, and point-in-time recovery drops everything behind a flipped bit without a word.
 //
-// Format: RocksDB 7.8, db/log_format.h: blocks of 32 KiB; a record's fragments have a header of masked CRC-32C (4 bytes),
-// length (2), type (1: whole, 2: first, 3: middle, 4: last), little-endian. WAL recycling is not used.
+// Format: RocksDB 7.8, db/log_format.h: blocks of 32 KiB; a record's fragments have a header of masked CRC-32C (4
+// bytes), length (2), type (1: whole, 2: first, 3: middle, 4: last), little-endian. WAL recycling is not used.
 #pragma once
 
 #include <string>

@@ -430,8 +430,8 @@ event: {split: "/events/*", type: item/type, id: item/id}
 
 // --- the presets that are built in, signed as their providers do ---
 
-TEST_F(IngestTest, TakesWhatTheBuiltInProvidersSendAndNothingElse) {
-  for (const std::string_view name : provider::PresetNames()) {
+TEST_F(IngestTest, TakesWhatProvidersSendAndNothingElse) {
+  for (const std::string_view name : {"github", "openai", "slack", "standard-webhooks", "stripe", "twilio"}) {
     SCOPED_TRACE(name);
     const auto preset = Preset(name);
     const verify::Key key{.id = "key", .secret = name.starts_with("standard") || name == "openai"

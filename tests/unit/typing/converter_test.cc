@@ -70,7 +70,8 @@ TEST(ConverterTest, AValueIsRefusedOnlyWhenNoReaderTakesIt) {
 }
 
 TEST(ConverterTest, AnUnknownEnumTextIsNoLossWhenAStringReadsItToo) {
-  EXPECT_EQ(Converted("id", R"({"status": "in-progress"})"), R"({"status":"STATUS_IN_PROGRESS","status_text":"in-progress"})");
+  EXPECT_EQ(Converted("id", R"({"status": "in-progress"})"),
+            R"({"status":"STATUS_IN_PROGRESS","status_text":"in-progress"})");
   const Typed unknown = ConvertTest("id", R"({"status": "new"})");
   EXPECT_EQ(unknown.status, TypedStatus::kFull);
   EXPECT_EQ(ToJson(TestRegistry(), unknown), R"({"status_text":"new"})");
@@ -121,8 +122,9 @@ TEST(ConverterTest, WhatIsNoTimeIsNoted) {
 // --- text ---
 
 TEST(ConverterTest, NumbersFillStringsAsTheyAreWritten) {
-  EXPECT_EQ(Converted("texts", R"({"amount": 12.50, "amounts": [1, "2", true, 1E2], "labels": {"a": 0.10}, "wrapped": 5})"),
-            R"({"amount":"12.50","amounts":["1","2","true","1E2"],"labels":{"a":"0.10"},"wrapped":"5"})");
+  EXPECT_EQ(
+      Converted("texts", R"({"amount": 12.50, "amounts": [1, "2", true, 1E2], "labels": {"a": 0.10}, "wrapped": 5})"),
+      R"({"amount":"12.50","amounts":["1","2","true","1E2"],"labels":{"a":"0.10"},"wrapped":"5"})");
   EXPECT_EQ(Converted("texts", R"({"amount": 18446744073709551616})"), R"({"amount":"18446744073709551616"})");
   EXPECT_EQ(NotesOf("texts", R"({"strict": 5})"), "/strict: wrong_shape: 5");
 }
@@ -170,9 +172,10 @@ TEST(ConverterTest, NumberedKeysAreListedInTheOrderOfTheirNumbers) {
 // --- forms ---
 
 TEST(ConverterTest, AFormFillsAMessage) {
-  EXPECT_EQ(Converted("form", "From=%2B1555&Count=3&Flag=1&Tag=a&Tag=b&MediaUrl1=y&MediaUrl0=x&ErrorCode=&Extra=e",
-                      ContentKind::kForm),
-            R"({"from_number":"+1555","count":3,"flag":true,"tags":["a","b"],"media_url":["x","y"],"others":{"Extra":"e"}})");
+  EXPECT_EQ(
+      Converted("form", "From=%2B1555&Count=3&Flag=1&Tag=a&Tag=b&MediaUrl1=y&MediaUrl0=x&ErrorCode=&Extra=e",
+                ContentKind::kForm),
+      R"({"from_number":"+1555","count":3,"flag":true,"tags":["a","b"],"media_url":["x","y"],"others":{"Extra":"e"}})");
   EXPECT_EQ(Converted("form", "Tag=only&payload=%7B%22name%22%3A%22n%22%7D", ContentKind::kForm),
             R"({"tags":["only"],"payload":{"name":"n"}})");
   const Typed twice = ConvertTest("form", "From=a&From=b", ContentKind::kForm);
@@ -186,7 +189,8 @@ TEST(ConverterTest, AFormFillsAMessage) {
 // --- shapes ---
 
 TEST(ConverterTest, AnEmptyOfTheWrongKindIsAbsent) {
-  const Typed typed = ConvertTest("kinds", R"({"small": "", "child": [], "texts": {}, "textByText": [], "time": false, "object": ""})");
+  const Typed typed =
+      ConvertTest("kinds", R"({"small": "", "child": [], "texts": {}, "textByText": [], "time": false, "object": ""})");
   EXPECT_EQ(typed.status, TypedStatus::kFull);
   EXPECT_EQ(typed.empties, 6u);
   EXPECT_EQ(typed.wire, "");
@@ -207,7 +211,9 @@ TEST(ConverterTest, NullIsAbsent) {
 }
 
 TEST(ConverterTest, AValueOfTheWrongShapeIsNotedAndTheRestIsTyped) {
-  const Typed typed = ConvertTest("kinds", R"({"small": "abc", "text": "t", "children": [{"flag": 3}, 5], "largeBySmall": {"x": 1, "07": 1, "1": "y"}})");
+  const Typed typed = ConvertTest(
+      "kinds",
+      R"({"small": "abc", "text": "t", "children": [{"flag": 3}, 5], "largeBySmall": {"x": 1, "07": 1, "1": "y"}})");
   EXPECT_EQ(typed.status, TypedStatus::kPartial);
   EXPECT_EQ(ToJson(TestRegistry(), typed), R"({"text":"t","children":[{}]})");
   EXPECT_EQ(Notes(typed),
@@ -225,7 +231,8 @@ TEST(ConverterTest, NumbersBeyondTheirTypeAreNoted) {
 }
 
 TEST(ConverterTest, TheFirstOfTwoEqualKeysCountsAndTheSecondIsNoted) {
-  const Typed typed = ConvertTest("kinds", R"({"text": "a", "text": "b", "child": {"text": "c"}, "child": {"small": 1}})");
+  const Typed typed =
+      ConvertTest("kinds", R"({"text": "a", "text": "b", "child": {"text": "c"}, "child": {"small": 1}})");
   EXPECT_EQ(ToJson(TestRegistry(), typed), R"({"text":"a","child":{"text":"c"}})");
   EXPECT_EQ(Notes(typed), "[/text: duplicate_key: , /child: duplicate_key: ]");
   EXPECT_EQ(typed.status, TypedStatus::kPartial);
@@ -280,8 +287,8 @@ TEST(ConverterTest, StructsNestAtMost33DeepAndAlwaysParse) {
     for (const char* inner : {R"({"object":)", R"({"value":)"}) {
       for (const char* open : {R"({"a":)", "["}) {
         const std::string close = open[0] == '[' ? "]" : "}";
-        const Typed typed = ConvertTest(
-            "deep", Repeat(R"({"next":)", outer, inner + Repeat(open, 80, "1", close) + "}", "}"));
+        const Typed typed =
+            ConvertTest("deep", Repeat(R"({"next":)", outer, inner + Repeat(open, 80, "1", close) + "}", "}"));
         ASSERT_NE(typed.status, TypedStatus::kUntyped);
         Parse(TestRegistry(), typed);
       }

@@ -63,16 +63,11 @@ class Generator {
 
   std::string Any(int depth) {
     switch (random_() % (depth > 3 ? 5 : 7)) {
-      case 0:
-        return "null";
-      case 1:
-        return OneIn(2) ? "true" : "false";
-      case 2:
-        return Integer(-1000, 1000);
-      case 3:
-        return Real();
-      case 4:
-        return Text();
+      case 0: return "null";
+      case 1: return OneIn(2) ? "true" : "false";
+      case 2: return Integer(-1000, 1000);
+      case 3: return Real();
+      case 4: return Text();
       case 5: {
         std::string out = "[";
         for (uint32_t n = random_() % 4; n > 0; --n) {
@@ -113,13 +108,13 @@ class Generator {
 
   std::string Value(const pb::FieldDescriptor& field, int depth) {
     // What the reference takes and the converter does not: null for a repeated google.protobuf.Value as a list of one
-    // null, an empty value for a list as a list of one empty value, an object for a wrapper or a Timestamp as an empty one,
-    // null as a map's value.
-    if (wild_ && OneIn(6)) {
+    // null, an empty value for a list as a list of one empty value, an object for a well-known type that is none as an
+    // empty one, null as a map's value. Odd paths of a FieldMask are written in another way.
+    if (wild_ && OneIn(6) && field.name() != "mask") {
       std::string any = Any(0);
       const bool empty = any == "null" || any == "false" || any == "\"\"" || any == "[]" || any == "{}";
       const bool object = any.front() == '{' || any.front() == '[';
-      if (!(field.is_repeated() && empty) && !(object && (IsScalarLike(field) || field.is_map()))) return any;
+      if (!(field.is_repeated() && empty) && !(object && (IsWellKnown(field) || field.is_map()))) return any;
     }
     if (OneIn(12) && !(field.is_repeated() && IsNullable(field))) return "null";
     if (field.is_map()) {
@@ -149,11 +144,9 @@ class Generator {
     return out + "]";
   }
 
-  // A well-known type whose JSON is a scalar.
-  static bool IsScalarLike(const pb::FieldDescriptor& field) {
-    if (field.message_type() == nullptr) return false;
-    const std::string& file = field.message_type()->file()->name();
-    return file.rfind("google/protobuf/", 0) == 0 && file != "google/protobuf/struct.proto";
+  static bool IsWellKnown(const pb::FieldDescriptor& field) {
+    return field.message_type() != nullptr && field.message_type()->file()->package() == "google.protobuf" &&
+           !IsNullable(field);
   }
   static bool IsNullable(const pb::FieldDescriptor& field) {
     return field.message_type() != nullptr && field.message_type()->full_name() == "google.protobuf.Value";
@@ -165,30 +158,28 @@ class Generator {
         return Integer(std::numeric_limits<int32_t>::min() / 100, std::numeric_limits<int32_t>::max() / 100);
       case pb::FieldDescriptor::CPPTYPE_INT64:
         return Integer(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
-      case pb::FieldDescriptor::CPPTYPE_UINT32:
-        return Unsigned(std::numeric_limits<uint32_t>::max());
-      case pb::FieldDescriptor::CPPTYPE_UINT64:
-        return Unsigned(std::numeric_limits<uint64_t>::max());
+      case pb::FieldDescriptor::CPPTYPE_UINT32: return Unsigned(std::numeric_limits<uint32_t>::max());
+      case pb::FieldDescriptor::CPPTYPE_UINT64: return Unsigned(std::numeric_limits<uint64_t>::max());
       case pb::FieldDescriptor::CPPTYPE_DOUBLE:
       case pb::FieldDescriptor::CPPTYPE_FLOAT:
         return OneIn(8) ? Pick({"\"NaN\"", "\"Infinity\"", "\"-Infinity\"", "\"1.5\""}) : Real();
-      case pb::FieldDescriptor::CPPTYPE_BOOL:
-        return OneIn(2) ? "true" : "false";
+      case pb::FieldDescriptor::CPPTYPE_BOOL: return OneIn(2) ? "true" : "false";
       case pb::FieldDescriptor::CPPTYPE_ENUM:
         if (field.enum_type()->full_name() == "google.protobuf.NullValue") return "null";
         return Pick({"\"COLOR_RED\"", "\"COLOR_DARK_GREEN\"", "\"COLOR_UNSPECIFIED\"", "1", "-5", "77"});
       case pb::FieldDescriptor::CPPTYPE_STRING:
-        if (field.type() == pb::FieldDescriptor::TYPE_BYTES) return Pick({"\"\"", "\"aGVsbG8=\"", "\"aGVsbG8\"", "\"-_-_\""});
+        if (field.type() == pb::FieldDescriptor::TYPE_BYTES)
+          return Pick({"\"\"", "\"aGVsbG8=\"", "\"aGVsbG8\"", "\"-_-_\""});
         return Text();
-      case pb::FieldDescriptor::CPPTYPE_MESSAGE:
-        break;
+      case pb::FieldDescriptor::CPPTYPE_MESSAGE: break;
     }
     const std::string& name = field.message_type()->full_name();
     if (name == "google.protobuf.Timestamp") {
       return Pick({"\"1970-01-01T00:00:00Z\"", "\"2024-02-29T12:34:56.789Z\"", "\"9999-12-31T23:59:59.999999999Z\"",
                    "\"2024-02-29T12:34:56+05:30\"", "\"0001-01-01T00:00:00Z\""});
     }
-    if (name == "google.protobuf.Duration") return Pick({"\"0s\"", "\"1.5s\"", "\"-1.5s\"", "\"315576000000s\"", "\"0.000000001s\""});
+    if (name == "google.protobuf.Duration")
+      return Pick({"\"0s\"", "\"1.5s\"", "\"-1.5s\"", "\"315576000000s\"", "\"0.000000001s\""});
     if (name == "google.protobuf.FieldMask") return Pick({"\"a,bC.dE\"", "\"\"", "\"one\""});
     if (name == "google.protobuf.Value") return Any(0);
     if (name == "google.protobuf.Struct") {

@@ -16,9 +16,7 @@ TEST(FormTest, AFieldThatComesSeveralTimesBecomesAnArrayAtItsFirstPlace) {
   EXPECT_EQ(FormToJson("a=1&b=2&a=3").json, R"({"a":["1","3"],"b":"2"})");
 }
 
-TEST(FormTest, NamesAndValuesAreEscaped) {
-  EXPECT_EQ(FormToJson("%22=%5C%0A%00").json, R"({"\"":"\\\u000a\u0000"})");
-}
+TEST(FormTest, NamesAndValuesAreEscaped) { EXPECT_EQ(FormToJson("%22=%5C%0A%00").json, R"({"\"":"\\\u000a\u0000"})"); }
 
 TEST(FormTest, BrokenEscapesStandForThemselves) {
   EXPECT_EQ(FormToJson("a=%&b=%2&c=%zz").json, R"({"a":"%","b":"%2","c":"%zz"})");

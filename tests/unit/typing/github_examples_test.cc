@@ -107,8 +107,8 @@ class Comparison {
     const pb::Reflection& reflection = *message.GetReflection();
     switch (field.cpp_type()) {
       case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
-        const pb::Message& inner = index < 0 ? reflection.GetMessage(message, &field)
-                                             : reflection.GetRepeatedMessage(message, &field, index);
+        const pb::Message& inner =
+            index < 0 ? reflection.GetMessage(message, &field) : reflection.GetRepeatedMessage(message, &field, index);
         const std::string& name = field.message_type()->full_name();
         if (name == "google.protobuf.Timestamp") return Time(inner, json, path);
         if (name == "google.protobuf.Struct") return Struct(inner, json, path);
@@ -117,7 +117,8 @@ class Comparison {
       case pb::FieldDescriptor::CPPTYPE_STRING: {
         const std::string text =
             index < 0 ? reflection.GetString(message, &field) : reflection.GetRepeatedString(message, &field, index);
-        return Equal(text == (json.is_string() ? std::string(json.get_c_str().value()) : simdjson::to_string(json)), path);
+        return Equal(text == (json.is_string() ? std::string(json.get_c_str().value()) : simdjson::to_string(json)),
+                     path);
       }
       case pb::FieldDescriptor::CPPTYPE_BOOL:
         return Equal(json.is_bool() && reflection.GetBool(message, &field) == json.get_bool().value(), path);
@@ -126,11 +127,10 @@ class Comparison {
       case pb::FieldDescriptor::CPPTYPE_ENUM: {
         const std::string prefix = absl::AsciiStrToUpper(std::string(json.get_c_str().value()));
         const std::string& name = reflection.GetEnum(message, &field)->name();
-        return Equal(name.size() > prefix.size() && name.compare(name.size() - prefix.size(), prefix.size(), prefix) == 0,
-                     path);
+        return Equal(
+            name.size() > prefix.size() && name.compare(name.size() - prefix.size(), prefix.size(), prefix) == 0, path);
       }
-      default:
-        Fail(path, "is of a type that this test does not compare");
+      default: Fail(path, "is of a type that this test does not compare");
     }
   }
 
@@ -229,9 +229,8 @@ TEST(GithubExamplesTest, EveryExampleOfTheTypedEventsIsTypedAndEqualsItsJson) {
         comparison.Message(*Parse(TestRegistry(), typed), example, "");
         // What is noted did not fit, and is allowed to differ.
         for (const std::string& failure : comparison.failures) {
-          const bool noted = std::any_of(typed.notes.begin(), typed.notes.end(), [&](const Note& note) {
-            return failure.rfind(note.pointer, 0) == 0;
-          });
+          const bool noted = std::any_of(typed.notes.begin(), typed.notes.end(),
+                                         [&](const Note& note) { return failure.rfind(note.pointer, 0) == 0; });
           EXPECT_TRUE(noted) << failure;
         }
         scalars += Comparison::CountScalars(example);

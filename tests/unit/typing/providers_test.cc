@@ -31,7 +31,8 @@ TEST_P(ProvidersTest, APayloadIsFullyTyped) {
   const std::string file = sample.file;
   const bool form = file.ends_with(".form");
   const std::string provider = file.substr(0, file.find('/'));
-  const Typed typed = Convert(TestRegistry(), provider, sample.type, form ? ContentKind::kForm : ContentKind::kJson, Data(file));
+  const Typed typed =
+      Convert(TestRegistry(), provider, sample.type, form ? ContentKind::kForm : ContentKind::kJson, Data(file));
   ASSERT_EQ(typed.status, TypedStatus::kFull) << Notes(typed);
   EXPECT_TRUE(typed.notes.empty()) << Notes(typed);
   EXPECT_EQ(typed.message, absl::StrCat("hookstream.", provider, ".v1.", sample.message));
@@ -133,7 +134,8 @@ INSTANTIATE_TEST_SUITE_P(
                {{"/message_status", "\"MESSAGE_STATUS_DELIVERED\""},
                 {"/to_number", "\"+15558675310\""},
                 {"/rest/order", "\"1042\""}}},
-        Sample{"twilio/message.undelivered.form", "message.undelivered", "MessageStatusEvent", {{"/error_code", "30006"}}},
+        Sample{
+            "twilio/message.undelivered.form", "message.undelivered", "MessageStatusEvent", {{"/error_code", "30006"}}},
         Sample{"twilio/message.received.form",
                "message.received",
                "InboundMessageEvent",

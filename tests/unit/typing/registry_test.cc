@@ -103,8 +103,7 @@ TEST(RegistryTest, MoreLiteralSegmentsAreMoreSpecificAndThenConditions) {
   set.Add("All", {"**"});
   set.Add("Orders", {"order.*"});
   set.Add("Paid", {"order.paid"});
-  v1::Condition& when =
-      *set.Add("Big", {"order.*"}).mutable_options()->MutableExtension(v1::event, 0)->add_when();
+  v1::Condition& when = *set.Add("Big", {"order.*"}).mutable_options()->MutableExtension(v1::event, 0)->add_when();
   when.set_pointer("/big");
   const auto registry = Built({set.Done()});
   EXPECT_EQ(MessageFor(*registry, "acme", "order.paid"), "acme.Paid");
@@ -117,9 +116,10 @@ TEST(RegistryTest, ATieIsAnError) {
   SetBuilder set;
   set.Add("A", {"order.*"});
   set.Add("B", {"*.paid"});
-  EXPECT_EQ(Error({set.Done()}),
-            "both acme.B (acme.binpb, '*.paid') and acme.A (acme.binpb, 'order.*') map the same events of provider acme, "
-            "and neither is more specific");
+  EXPECT_EQ(
+      Error({set.Done()}),
+      "both acme.B (acme.binpb, '*.paid') and acme.A (acme.binpb, 'order.*') map the same events of provider acme, "
+      "and neither is more specific");
   SetBuilder exclusive;
   for (const char* kind : {"a", "b"}) {
     v1::Condition& when = *exclusive.Add(absl::StrCat("M", kind), {"order.*"})
@@ -148,8 +148,9 @@ TEST(RegistryTest, BrokenSetsAreNamed) {
 
   SetBuilder missing;
   missing.file.add_dependency("other.proto");
-  EXPECT_NE(Error({missing.Done()}).find("acme.proto imports other.proto, which is not in the set: write it with `protoc "
-                                         "--include_imports`"),
+  EXPECT_NE(Error({missing.Done()})
+                .find("acme.proto imports other.proto, which is not in the set: write it with `protoc "
+                      "--include_imports`"),
             std::string::npos);
 
   SetBuilder circle;
@@ -204,7 +205,8 @@ TEST(RegistryTest, OptionsThatMakeNoSenseAreErrors) {
             "acme.binpb: acme.proto: acme.M.a: JSON pointer 'a': does not begin with /");
   EXPECT_NE(error([](auto&, auto& m) { m.add_from("/a~2"); }).find("has a ~ that is not"), std::string::npos);
   EXPECT_NE(error([](auto&, auto& m) { m.set_id("id"); }).find("does not begin with /"), std::string::npos);
-  EXPECT_NE(error([](auto&, auto& m) { m.set_time(v1::NUMBER_TIME_SECONDS); }).find("`time` is only"), std::string::npos);
+  EXPECT_NE(error([](auto&, auto& m) { m.set_time(v1::NUMBER_TIME_SECONDS); }).find("`time` is only"),
+            std::string::npos);
   EXPECT_NE(error([](auto&, auto& m) { m.set_rest(true); }).find("`rest` is only"), std::string::npos);
   EXPECT_NE(error([](auto&, auto& m) { m.set_numbered(true); }).find("`numbered` is only"), std::string::npos);
   EXPECT_NE(error([](auto& f, auto& m) {
@@ -219,9 +221,10 @@ TEST(RegistryTest, OptionsThatMakeNoSenseAreErrors) {
               m.add_from("/b");
             }).find("one pointer"),
             std::string::npos);
-  EXPECT_EQ(error([](auto&, auto& m) { m.GetReflection()->MutableUnknownFields(&m)->AddVarint(99, 1); }),
-            "acme.binpb: acme.proto: acme.M.a: has the mapping option number 99 of hookstream.v1.FieldMapping, which this "
-            "version does not know");
+  EXPECT_EQ(
+      error([](auto&, auto& m) { m.GetReflection()->MutableUnknownFields(&m)->AddVarint(99, 1); }),
+      "acme.binpb: acme.proto: acme.M.a: has the mapping option number 99 of hookstream.v1.FieldMapping, which this "
+      "version does not know");
 }
 
 TEST(RegistryTest, MappingsThatMakeNoSenseAreErrors) {
@@ -268,11 +271,13 @@ TEST(RegistryTest, ReflectionFindsFilesBySymbolNameAndExtension) {
     return file.name();
   };
   EXPECT_EQ(first_name(registry->FilesWithSymbol("hookstream.github.v1.PushEvent")), "hookstream/github/v1/push.proto");
-  EXPECT_EQ(first_name(registry->FilesWithSymbol("hookstream.github.v1.PushEvent.commits")), "hookstream/github/v1/push.proto");
+  EXPECT_EQ(first_name(registry->FilesWithSymbol("hookstream.github.v1.PushEvent.commits")),
+            "hookstream/github/v1/push.proto");
   EXPECT_EQ(first_name(registry->FilesWithSymbol("hookstream.v1.SubscriberService")),
             "hookstream/v1/subscriber_service.proto");
   EXPECT_EQ(first_name(registry->FilesWithName("hookstream/v1/event.proto")), "hookstream/v1/event.proto");
-  EXPECT_EQ(first_name(registry->FilesWithExtension("google.protobuf.FieldOptions", 418206731)), "hookstream/v1/mapping.proto");
+  EXPECT_EQ(first_name(registry->FilesWithExtension("google.protobuf.FieldOptions", 418206731)),
+            "hookstream/v1/mapping.proto");
   EXPECT_EQ(registry->ExtensionNumbers("google.protobuf.MessageOptions").value(), std::vector<int>{418206731});
   EXPECT_TRUE(absl::IsNotFound(registry->FilesWithSymbol("no.Such").status()));
   EXPECT_TRUE(absl::IsNotFound(registry->FilesWithName("no.proto").status()));

@@ -25,8 +25,8 @@ TEST(RepairTest, OnlyWhatLosesAValueIsLossy) {
 }
 
 TEST(RepairTest, WhatIsFineOrBrokenOtherwiseStays) {
-  for (const char* same : {"{\"a\": [1, -2.5e3, 18446744073709551615, true, null, \"\\u00e9\\\\\"]}", "{\"a\":}", "[1,]", "[01]",
-                           "[--1]", "\"\\", "\"\\u12\"", "[\"abc", "[1e-999]", "{", "", "-"}) {
+  for (const char* same : {"{\"a\": [1, -2.5e3, 18446744073709551615, true, null, \"\\u00e9\\\\\"]}", "{\"a\":}",
+                           "[1,]", "[01]", "[--1]", "\"\\", "\"\\u12\"", "[\"abc", "[1e-999]", "{", "", "-"}) {
     const Repaired repaired = RepairJson(same);
     EXPECT_EQ(repaired.json, same);
     EXPECT_EQ(repaired.what, "");
