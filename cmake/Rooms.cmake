@@ -12,7 +12,7 @@ if(HOOKSTREAM_SANITIZE)
   add_compile_options(-fsanitize=${HOOKSTREAM_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${HOOKSTREAM_SANITIZE})
   if(HOOKSTREAM_SANITIZE MATCHES undefined)
-    add_compile_options(-fno-sanitize-recover=undefined)
+    add_compile_options(-fno-sanitize-recover=undefined -fsanitize-ignorelist=${CMAKE_SOURCE_DIR}/tests/ubsan.ignore)
   endif()
 endif()
 
