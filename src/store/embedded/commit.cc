@@ -1,4 +1,5 @@
 // The commit thread.
+#include <pthread.h>
 #include <rocksdb/iostats_context.h>
 #include <rocksdb/perf_level.h>
 
@@ -43,6 +44,7 @@ double Seconds(SteadyClock::duration d) { return std::chrono::duration<double>(d
 }  // namespace
 
 void EmbeddedStore::CommitLoop() {
+  pthread_setname_np(pthread_self(), "store-commit");
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableTimeExceptForMutex);
   SteadyClock::time_point maintained = SteadyClock::now();
   Batch batch;

@@ -232,8 +232,8 @@ class EmbeddedStore final : public Store {
   std::unique_ptr<embedded::Metrics> metrics_;
   std::unique_ptr<embedded::Tail> tail_;
 
-  embedded::Worker completion_;
-  embedded::Worker reader_;
+  embedded::Worker completion_{"store-complete"};
+  embedded::Worker reader_{"store-read"};
   std::thread commit_thread_;
   std::atomic<bool> started_ = false;
 
