@@ -1,8 +1,8 @@
 // What the store's stage costs an event: batches of 1, 16 and 64 with bodies of 2 KB, each event with an id for dedupe.
 //
 // Closed loop: a batch is handed over once the one before is durable, so its time is its latency. `commit_us` and
-// `complete_us` are the CPU time of those two threads for one event, by the kernel's account. On tmpfs a sync costs next to
-// nothing, so that it shows the stage itself.
+// `complete_us` are the CPU time of those two threads for one event, by the kernel's account. On tmpfs a sync costs
+// next to nothing, so that it shows the stage itself.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
@@ -79,10 +79,11 @@ void Append(benchmark::State& state, const char* parent) {
       for (NewEvent& event : events) {
         std::vector<NewEvent> request;
         request.push_back(std::move(event));
-        const absl::Status status = store.Append(std::move(request), [&](absl::StatusOr<std::vector<Appended>> appended) {
-          if (!appended.ok()) std::abort();
-          if (--left == 0) durable.set_value();
-        });
+        const absl::Status status =
+            store.Append(std::move(request), [&](absl::StatusOr<std::vector<Appended>> appended) {
+              if (!appended.ok()) std::abort();
+              if (--left == 0) durable.set_value();
+            });
         if (!status.ok()) std::abort();
       }
       durable.get_future().wait();

@@ -313,12 +313,6 @@ void EmbeddedStore::AddHousekeeping(Batch& batch, rocksdb::WriteBatch& out) {
   const SteadyClock::time_point now = SteadyClock::now();
   const bool company = out.Count() > 0;
   if (Seconds(now - housekept_) < absl::ToDoubleSeconds(options_.maintenance_interval)) return;
-  if (const Seq below = drop_below_; below != 0) {
-    for (const Cf family : {Cf::kLog, Cf::kIdx}) {
-      out.DeleteRange(database_->cf(family), embedded::SeqKey(0), embedded::SeqKey(below));
-    }
-    batch.housekeeping.dropped_below = below;
-  }
   // How far subscriptions have come that had nothing to settle, or else a restart would filter again from where they
   // were.
   std::vector<SubscriptionPtr> attached;
@@ -384,10 +378,6 @@ void EmbeddedStore::Apply(Batch& batch) {
       ++subscription->dead_changes;
     }
     if (delta.first_page_saved.has_value()) subscription->first_page_saved = *delta.first_page_saved;
-  }
-  if (batch.housekeeping.dropped_below != 0) {
-    Seq below = batch.housekeeping.dropped_below;
-    drop_below_.compare_exchange_strong(below, 0);
   }
   for (const OutcomeOp& op : batch.outcomes) {
     if (op.marked) SettleClaims(op, op.status.ok());
