@@ -274,11 +274,13 @@ class Loader {
       spec.mutable_retry()->set_jitter(jitter);
     });
     size_t ordering = 0;
-    map.Choice("ordering", ordering, {"none", "key"});
-    spec.set_ordering(ordering == 0 ? v1::ORDERING_NONE : v1::ORDERING_KEY);
+    if (map.Choice("ordering", ordering, {"none", "key"})) {
+      spec.set_ordering(ordering == 0 ? v1::ORDERING_NONE : v1::ORDERING_KEY);
+    }
     size_t on_key_failure = 0;
-    map.Choice("on_key_failure", on_key_failure, {"skip", "block", "park"});
-    spec.set_on_key_failure(static_cast<v1::OnKeyFailure>(v1::ON_KEY_FAILURE_SKIP + static_cast<int>(on_key_failure)));
+    if (map.Choice("on_key_failure", on_key_failure, {"skip", "block", "park"})) {
+      spec.set_on_key_failure(static_cast<v1::OnKeyFailure>(v1::ON_KEY_FAILURE_SKIP + static_cast<int>(on_key_failure)));
+    }
     int64_t max_unsettled = 10'000;
     map.Int("max_unsettled", max_unsettled, 1, 1'000'000);
     spec.set_max_unsettled(static_cast<int32_t>(max_unsettled));

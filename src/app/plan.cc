@@ -82,7 +82,8 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
                Plan& plan) {
   const PresetRef preset = FindPreset(own, source.provider);
   if (preset == nullptr) {
-    std::vector<std::string> names(provider::PresetNames().begin(), provider::PresetNames().end());
+    std::vector<std::string> names;
+    for (const std::string_view name : provider::PresetNames()) names.emplace_back(name);
     for (const auto& [name, unused] : own) names.push_back(name);
     const std::string meant = Closest(source.provider, names);
     std::sort(names.begin(), names.end());
@@ -150,8 +151,8 @@ Plan MakePlan(Problems& problems) {
   const auto own = LoadOwnPresets(plan.config, problems);
   for (const SourceConfig& source : plan.config.sources) AddSource(source, plan.config, own, problems, plan);
   for (const SubscriptionConfig& subscription : plan.config.subscriptions) {
-    if (const absl::Status status = dispatch::Dispatcher::ValidateSubscription(subscription.spec); !status.ok()) {
-      problems.Error(subscription.mark, absl::StrCat("subscription '", subscription.spec.name(), "': ", Message(status)));
+    if (const absl::Status status = dispatch::Dispatcher::ValidateSubscriptions({subscription.spec}); !status.ok()) {
+      problems.Error(subscription.mark, Message(status));
     }
     plan.subscriptions.push_back(subscription.spec);
   }

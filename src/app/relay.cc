@@ -148,7 +148,7 @@ struct Relay::Parts {
   metrics::Registry metrics;
   std::unique_ptr<store::Store> store = std::make_unique<store::EmbeddedStore>(StoreOptions(plan.config, clock, metrics));
   dispatch::Dispatcher dispatcher{*store, [this] { return Registry(); }, clock, metrics, DispatchOptions(plan.config)};
-  dispatch::Admin admin{*store, dispatcher, [this] { return Registry(); }, clock};
+  dispatch::Admin admin{*store, dispatcher, [this] { return Registry(); }};
   ingest::Ingest ingest{{plan.config.http.public_url, RandomInstance()}, *store, clock, metrics};
   edge::WebhookHandler webhook_handler{ingest};
   edge::AdminHandler admin_handler{metrics, [this] { return ReadyHealth(); }};
@@ -226,7 +226,7 @@ absl::Status Relay::Start() {
   Log(LogLevel::kInfo, "store recovered",
       {{"data_dir", config.store.data_dir}, {"events", stats.events}, {"disk_bytes", stats.disk_bytes},
        {"seconds", absl::ToDoubleSeconds(p.clock.MonoNow() - before)}});
-  HS_RETURN_IF_ERROR(Annotate("dispatch", p.dispatcher.Start()));
+  p.dispatcher.Start();
   HS_RETURN_IF_ERROR(Annotate("subscriptions", p.Declare(p.plan.subscriptions)));
   HS_RETURN_IF_ERROR(Annotate("sources", p.ingest.ReplaceSources(p.plan.sources)));
   HS_RETURN_IF_ERROR(Annotate(absl::StrCat("admin.listen ", config.admin.listen.Text()), p.admin_http.Start()));
@@ -268,7 +268,7 @@ absl::Status Relay::Reload(Plan plan) {
     MutexLock lock(p.mutex);
     p.registry = plan.registry;
   }
-  if (schemas_changed) p.dispatcher.RegistryChanged();
+  if (schemas_changed) p.dispatcher.tail().Clear();
   p.plan.sources = std::move(plan.sources);
   p.plan.subscriptions = std::move(plan.subscriptions);
   p.plan.registry = std::move(plan.registry);

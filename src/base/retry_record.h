@@ -1,5 +1,6 @@
 // What is remembered of an event's failed attempts in one subscription: written by the store, made by the delivery
-// tracker, shown in `last_failure` and the dead letters. Here because both rooms need it and neither includes the other.
+// tracker, shown in `last_failure` and the dead letters. Here because both rooms need it and neither includes the
+// other.
 #pragma once
 
 #include <cstddef>

@@ -104,9 +104,8 @@ void Tracker::Forget(Slot slot) {
 }
 
 void Tracker::SetState(Event& event, State state) {
-  static constexpr std::array<int64_t Counts::*, 7> kCount = {nullptr,         &Counts::ready,   &Counts::leased,
-                                                              &Counts::settling, &Counts::failing, &Counts::waiting,
-                                                              &Counts::dying};
+  static constexpr std::array<int64_t Counts::*, 7> kCount = {
+      nullptr, &Counts::ready, &Counts::leased, &Counts::settling, &Counts::failing, &Counts::waiting, &Counts::dying};
   if (const auto from = kCount[static_cast<size_t>(event.state)]) --(counts_.*from);
   if (const auto to = kCount[static_cast<size_t>(state)]) ++(counts_.*to);
   event.state = state;
@@ -129,9 +128,9 @@ void Tracker::MakeReady(Slot slot, Now now) {
     }
     return;
   }
-  event.queue = IsSuspect(event.record)                              ? kSuspect
+  event.queue = IsSuspect(event.record)                          ? kSuspect
                 : event.number != 0 || event.record.attempts > 0 ? kRedelivery
-                                                                     : kFresh;
+                                                                 : kFresh;
   SetState(event, State::kReady);
   Append(ready_[event.queue], kByState, slot);
   ++ready_count_[event.queue];
@@ -172,18 +171,10 @@ void Tracker::Fail(Slot slot, FailureKind kind, std::string_view reason, std::op
                                                           .attempt = record.attempts});
   event.failure_pending = true;
   switch (kind) {
-    case FailureKind::kNack:
-      ++counts_.failed_nack;
-      break;
-    case FailureKind::kDeadline:
-      ++counts_.failed_deadline;
-      break;
-    case FailureKind::kLostConnection:
-      ++counts_.failed_lost_connection;
-      break;
-    case FailureKind::kReject:
-      ++counts_.failed_reject;
-      break;
+    case FailureKind::kNack: ++counts_.failed_nack; break;
+    case FailureKind::kDeadline: ++counts_.failed_deadline; break;
+    case FailureKind::kLostConnection: ++counts_.failed_lost_connection; break;
+    case FailureKind::kReject: ++counts_.failed_reject; break;
   }
   // Tiers have their place here: past a tier's maximum the event is Ready for the next one, at the last it dies.
   if (kind == FailureKind::kReject || Exhausted(event)) {
@@ -335,9 +326,7 @@ void Tracker::Close(StreamId id, CloseHow how, Now now) {
       stream.state = StreamState::kDetached;
       GiveBackLeases(slot, now);
       return;
-    case CloseHow::kDetach:
-      stream.state = StreamState::kDetached;
-      return;
+    case CloseHow::kDetach: stream.state = StreamState::kDetached; return;
     case CloseHow::kLost:
       stream.state = StreamState::kLost;
       stream.grace_end = now.mono + settings_.resume_grace;
@@ -398,22 +387,13 @@ void Tracker::ClaimLost(std::span<const Seq> seqs) {
     if (it == index_.end()) continue;
     const Slot slot = it->second;
     switch (events_[slot].state) {
-      case State::kReady:
-        LeaveReady(slot);
-        break;
-      case State::kLeased:
-        EndLease(slot);
-        break;
-      case State::kWaiting:
-        LeaveWaiting(slot);
-        break;
+      case State::kReady: LeaveReady(slot); break;
+      case State::kLeased: EndLease(slot); break;
+      case State::kWaiting: LeaveWaiting(slot); break;
       case State::kSettling:
       case State::kFailing:
-      case State::kDying:
-        events_[slot].claim_lost = true;
-        continue;
-      case State::kFree:
-        continue;
+      case State::kDying: events_[slot].claim_lost = true; continue;
+      case State::kFree: continue;
     }
     ++counts_.claims_lost;
     Forget(slot);
@@ -488,8 +468,7 @@ void Tracker::SettleOne(StreamId stream, bool confirm, const Settlement& settlem
         event.late_ack = reply;
         return;
       case State::kSettling:
-      case State::kFree:
-        break;
+      case State::kFree: break;
     }
   }
   results_.push_back({stream, id, ResultStatus::kLeaseExpired});

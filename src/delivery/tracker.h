@@ -108,7 +108,8 @@ enum class CloseHow {
   kHalfClose,
   // The relay is stopping; as kHalfClose.
   kDrain,
-  // The connection broke: its leases live on for the resume grace (without a client id: not at all), then their attempts
+  // The connection broke: its leases live on for the resume grace (without a client id: not at all), then their
+  // attempts
   // have failed.
   kLost,
   // A Fetch call returned: its leases live on until they are settled or their deadline.
@@ -130,8 +131,8 @@ enum class SettleKind : uint8_t { kAck, kNack, kExtend, kReject };
 struct Settlement {
   DeliveryId id = {};
   SettleKind kind = SettleKind::kAck;
-  // Nack: until the next delivery (0 to 7 d); absent: by the law. Extend: the new deadline from now, at least 1 s, cut to
-  // what max_lease leaves; absent: ack_deadline.
+  // Nack: until the next delivery (0 to 7 d); absent: by the law. Extend: the new deadline from now, at least 1 s, cut
+  // to what max_lease leaves; absent: ack_deadline.
   std::optional<absl::Duration> delay = std::nullopt;
   // Nack and reject; cut to kFailureReasonBytesMax. Read during the call only.
   std::string_view reason = {};
@@ -155,9 +156,9 @@ enum class OutcomeKind : uint8_t { kAck, kRetry, kDead };
 
 struct Outcome {
   Seq seq = 0;
-  OutcomeKind kind = OutcomeKind::kAck;  // kAck: settled, or skipped by the filter
+  OutcomeKind kind = OutcomeKind::kAck;         // kAck: settled, or skipped by the filter
   absl::Duration delay = absl::ZeroDuration();  // kRetry only
-  RetryRecord record = {};               // kRetry and kDead only
+  RetryRecord record = {};                      // kRetry and kDead only
 };
 
 struct Delivery {
@@ -239,8 +240,9 @@ class Tracker {
 
   // ---- Inputs.
 
-  // A stream that was not opened before. A resumption takes over the held leases of lost streams of the same session and
-  // client id, never those of a live one: the owner closes the older stream as lost first if it knows that it is dead.
+  // A stream that was not opened before. A resumption takes over the held leases of lost streams of the same session
+  // and client id, never those of a live one: the owner closes the older stream as lost first if it knows that it is
+  // dead.
   void Open(const StreamOpen& open, Now now);
   // Absolute. Lower credit takes effect as deliveries are settled. Unknown or closed stream: no effect.
   void SetCredit(StreamId stream, Credit credit);
@@ -270,10 +272,11 @@ class Tracker {
   // For good: no new deliveries; all that is not leased or being committed is released, and so are leases given back
   // later. Done when IsIdle after a Step.
   void Drain() { draining_ = true; }
-  // A seek: all events are gone, the streams stay with their whole credit. Settlements in flight are answered UNKNOWN.
-  // The owner has dropped the feed of the old generation: nothing is wanted any more.
+  // A seek, or a new feed of the same generation: all events are gone, the streams stay with their whole credit.
+  // Settlements in flight are answered UNKNOWN. The owner has dropped the old feed: nothing is wanted any more.
   void Reset(Generation generation);
-  // For leases and failures from now on. An event whose attempts are used up by a lower maximum goes to the dead letters.
+  // For leases and failures from now on. An event whose attempts are used up by a lower maximum goes to the dead
+  // letters.
   void UpdateSettings(const Settings& settings, Now now);
 
   // ---- Output. Replaces the contents of `actions`.
@@ -339,14 +342,14 @@ class Tracker {
     bool claim_lost = false;
     // Of the newest delivery; 0: none yet.
     uint32_t number = 0;
-    Slot stream = kNil;         // Leased
-    Link links[kLinks];         // kByState: ready_, leases_ or a commit's; kByStream: Stream::leases
-    MonoTime deadline;          // Leased
-    MonoTime due;               // not to be delivered before
-    MonoTime leased_at;         // Leased
-    absl::Duration delay;       // Failing: what the outcome says
-    Reply reply;                // Settling, Failing, Dying
-    Reply late_ack;             // Failing, Dying: an ack that came after the failure
+    Slot stream = kNil;    // Leased
+    Link links[kLinks];    // kByState: ready_, leases_ or a commit's; kByStream: Stream::leases
+    MonoTime deadline;     // Leased
+    MonoTime due;          // not to be delivered before
+    MonoTime leased_at;    // Leased
+    absl::Duration delay;  // Failing: what the outcome says
+    Reply reply;           // Settling, Failing, Dying
+    Reply late_ack;        // Failing, Dying: an ack that came after the failure
     RetryRecord record;
   };
 
@@ -382,15 +385,15 @@ class Tracker {
 
   // Transitions. Each expects the event in no list but where it says so.
   void MakeReady(Slot slot, Now now);
-  void MakeWaiting(Slot slot);             // until its due
+  void MakeWaiting(Slot slot);  // until its due
   void MakeSettling(Slot slot, Reply reply);
   void Fail(Slot slot, FailureKind kind, std::string_view reason, std::optional<absl::Duration> delay, Reply reply,
             Now now);
   void Die(Slot slot, Reply reply);
   void Lease(Slot slot, Slot stream, MonoTime now);
-  void EndLease(Slot slot);       // from Leased to no list
-  void LeaveReady(Slot slot);     // from Ready to no list
-  void LeaveWaiting(Slot slot);   // from Waiting to no list
+  void EndLease(Slot slot);      // from Leased to no list
+  void LeaveReady(Slot slot);    // from Ready to no list
+  void LeaveWaiting(Slot slot);  // from Waiting to no list
   void StopLeaseTimer(Slot slot);
   void FinishCommitted(Slot slot, bool ok, Now now);
   bool Exhausted(const Event& event) const;
@@ -429,8 +432,8 @@ class Tracker {
   List ready_[kQueues];
   int64_t ready_count_[kQueues] = {};
   int64_t ready_bytes_[kQueues] = {};
-  // Leases with the deadline that they got when sent, which makes them ordered by it: nothing but list work for an event
-  // that is acknowledged in time. Extended leases and waiting events are in timers_.
+  // Leases with the deadline that they got when sent, which makes them ordered by it: nothing but list work for an
+  // event that is acknowledged in time. Extended leases and waiting events are in timers_.
   List leases_;
   absl::btree_set<std::pair<MonoTime, Slot>> timers_;
 

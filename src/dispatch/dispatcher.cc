@@ -264,12 +264,14 @@ struct Dispatcher::State final : store::SubscriptionSink {
         });
   }
 
-  // What a verb that changes a subscription does with the store's answer.
+  // What a verb that changes a subscription does with the store's answer: it is answered once the change is in force.
   store::Done<store::SubscriptionRecord> LearnAndGive(Done<v1::SubscriptionInfo> done) {
     return [this, done = std::move(done)](absl::StatusOr<store::SubscriptionRecord> record) mutable {
       if (!record.ok()) return std::move(done)(record.status());
       Learn(*record);
-      GiveInfo(record->name, std::move(done));
+      const auto runner = FindRunner(record->name);
+      if (!runner.ok()) return GiveInfo(record->name, std::move(done));
+      (*runner)->Run([this, name = record->name, done = std::move(done)]() mutable { GiveInfo(name, std::move(done)); });
     };
   }
 

@@ -722,10 +722,6 @@ void Runner::CloseStreams() {
 
 // --- time ---
 
-void Runner::Poke() {
-  Post([] {});
-}
-
 void Runner::RunTimers(MonoTime now) {
   if (now >= attach_at_) AttachNow();
   if (now >= next_fetch_) {

@@ -115,8 +115,10 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void CloseStreams();
   // Nothing is leased and nothing is being written.
   bool IsIdle() const { return idle_.load(); }
+  // Runs `task` on the strand, after all that was asked for before.
+  void Run(absl::AnyInvocable<void() &&> task) { Post(std::move(task)); }
   // Looks at the clock.
-  void Poke();
+  void Poke() { Post([] {}); }
   // Brings gauges up to date that cost something.
   void RefreshMetrics();
 

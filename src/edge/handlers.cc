@@ -5,7 +5,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/event_id.h"
-#include "edge/json.h"
 #include "provider/encoding.h"
 
 namespace hookstream::edge {
@@ -136,11 +135,8 @@ void AdminHandler::Handle(const RequestHead& head, std::string, Respond respond)
       response.body = "{\"status\":\"not_ready\",\"failing\":[";
       for (const Health::Failing& failing : health.failing) {
         if (response.body.back() != '[') response.body.push_back(',');
-        response.body.append("{\"part\":");
-        AppendJsonText(provider::ValidUtf8(failing.part), response.body);
-        response.body.append(",\"message\":");
-        AppendJsonText(provider::ValidUtf8(failing.message), response.body);
-        response.body.push_back('}');
+        absl::StrAppend(&response.body, "{\"part\":", provider::JsonQuoted(failing.part),
+                        ",\"message\":", provider::JsonQuoted(failing.message), "}");
       }
       response.body.append("]}");
     }

@@ -34,12 +34,11 @@ std::string_view OriginForm(std::string_view target) {
 
 }  // namespace
 
-void RequestReader::Parser::on_request_impl(http::verb, view method, view target, int version, error_code& ec) {
+void RequestReader::Parser::on_request_impl(http::verb, view method, view target, int version, error_code&) {
   reader_.http10_ = version == 10;
   reader_.method_bytes_ = method.size();
   reader_.target_bytes_ = target.size();
   reader_.head_text_.append(method.data(), method.size()).append(target.data(), target.size());
-  if (reader_.head_text_.size() > reader_.limits_.head_bytes_max) ec = http::error::header_limit;
 }
 
 void RequestReader::Parser::on_field_impl(http::field field, view name, view value, error_code& ec) {
@@ -47,10 +46,7 @@ void RequestReader::Parser::on_field_impl(http::field field, view name, view val
   reader_.lines_.push_back({static_cast<uint32_t>(text.size()), static_cast<uint32_t>(name.size()),
                             static_cast<uint32_t>(value.size())});
   text.append(name.data(), name.size()).append(value.data(), value.size());
-  if (text.size() + 4 * reader_.lines_.size() > reader_.limits_.head_bytes_max ||
-      reader_.lines_.size() > reader_.limits_.head_lines_max) {
-    ec = http::error::header_limit;
-  }
+  if (reader_.lines_.size() > reader_.limits_.head_lines_max) ec = http::error::header_limit;
   // The parser ignores codings that it does not know, and would take the body for the next request.
   if (field == http::field::transfer_encoding && !absl::EqualsIgnoreCase(Absl(View(value)), "chunked")) {
     ec = http::error::bad_transfer_encoding;
@@ -143,7 +139,12 @@ RequestReader::Step RequestReader::ParseHead() {
   while (!parser_->is_header_done()) {
     if (Unread().empty()) return Step::kMore;
     boost::beast::error_code ec;
-    begin_ += parser_->put({buffer_.data() + begin_, end_ - begin_}, ec);
+    const size_t taken = parser_->put({buffer_.data() + begin_, end_ - begin_}, ec);
+    begin_ += taken;
+    head_bytes_ += taken;
+    const bool more = ec == http::error::need_more;
+    // The parser's own limit is for each call.
+    if (head_bytes_ + (more ? Unread().size() : 0) > limits_.head_bytes_max) ec = http::error::header_limit;
     if (ec == http::error::need_more) {
       if (Unread().size() < limits_.head_bytes_max) return Step::kMore;
       ec = http::error::header_limit;
@@ -289,6 +290,7 @@ void RequestReader::NextRequest() {
   phase_ = Phase::kIdle;
   parser_.reset();
   head_text_.clear();
+  head_bytes_ = 0;
   lines_.clear();
   headers_.clear();
   head_ = {};

@@ -129,6 +129,7 @@ class RequestReader {
 
   // The head as text, since the buffer is overwritten while the body is read.
   std::string head_text_;
+  size_t head_bytes_ = 0;  // of it on the wire
   size_t method_bytes_ = 0;
   size_t target_bytes_ = 0;
   std::vector<Line> lines_;

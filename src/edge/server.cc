@@ -25,8 +25,8 @@
 #include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "edge/json.h"
 #include "edge/request_reader.h"
+#include "provider/encoding.h"
 
 namespace hookstream::edge {
 namespace {
@@ -722,11 +722,8 @@ Response ErrorResponse(int status, std::string_view code, std::string_view messa
   Response response;
   response.status = status;
   response.content_type = "application/json";
-  response.body = "{\"error\":{\"code\":";
-  AppendJsonText(code, response.body);
-  response.body.append(",\"message\":");
-  AppendJsonText(message, response.body);
-  response.body.append("}}");
+  response.body = absl::StrCat("{\"error\":{\"code\":", provider::JsonQuoted(code),
+                               ",\"message\":", provider::JsonQuoted(message), "}}");
   return response;
 }
 

@@ -159,6 +159,7 @@ struct Ingest::Source {
   }
 
   SourceConfig config;
+  std::optional<provider::Provider> without_rules;  // the preset of a source with `verification: none`
   std::unique_ptr<verify::Verifier> verifier;
   std::string allow;
   int64_t body_bytes_max = 0;
@@ -241,7 +242,13 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     auto source = std::make_unique<Source>();
     verify::Options verify_options;
     verify_options.max_age = config.max_age;
-    auto verifier = verify::Verifier::Create(preset, config.keys, config.params, verify_options);
+    if (config.verification_none) {
+      // Its rules would ask for keys; handshakes are still answered.
+      source->without_rules = preset;
+      source->without_rules->verify.clear();
+    }
+    auto verifier = verify::Verifier::Create(source->without_rules ? *source->without_rules : preset, config.keys,
+                                             config.params, verify_options);
     if (!verifier.ok()) return invalid(std::string(verifier.status().message()));
     source->verifier = *std::move(verifier);
     source->allow = absl::StrJoin(preset.methods, ", ");
@@ -357,7 +364,11 @@ void Ingest::Handle(HttpRequest request, Done done) {
     auto reply = verify::MatchHandshake(*source->verifier, context, phase, key_id, received_at);
     if (!reply) return false;
     stats.handshakes.Increment();
-    Log(LogLevel::kInfo, "handshake answered", {{"source", config.name}, {"status", reply->status}});
+    // Anyone can send one that needs no signature.
+    if (const auto suppressed = stats.log.Admit(started)) {
+      Log(LogLevel::kInfo, "handshake answered",
+          {{"source", config.name}, {"status", reply->status}, {"suppressed", *suppressed}});
+    }
     std::move(done)(*std::move(reply));
     return true;
   };

@@ -161,7 +161,7 @@ void Context::SelectWhole() {
   SelectItem(0);
 }
 
-std::string_view Context::Keep(std::string text) { return kept_.emplace_back(std::move(text)); }
+std::string_view Context::Keep(std::string text) { return kept_.emplace_front(std::move(text)); }
 
 std::optional<std::string_view> Context::Find(const Value& value) {
   switch (value.source) {

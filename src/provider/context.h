@@ -8,7 +8,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <forward_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,7 +59,8 @@ class Context {
   // null, objects and arrays are missing.
   std::optional<std::string_view> Find(const Value& value);
 
-  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or several.
+  // The name of the one member of the JSON object `value` that is none of `known`; nullopt when there is none or
+  // several.
   std::optional<std::string_view> OnlyOtherKey(const Value& value, const std::vector<std::string>& known);
 
   // First value of the header, whose name is compared without case.
@@ -108,7 +109,8 @@ class Context {
   std::string_view url_;
   bool json_tried_ = false;
   std::unique_ptr<JsonState> json_;
-  std::deque<std::string> kept_;
+  // A list, since it costs nothing while it is empty and never moves a text.
+  std::forward_list<std::string> kept_;
 };
 
 }  // namespace hookstream::provider

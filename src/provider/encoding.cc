@@ -2,10 +2,10 @@
 
 #include <openssl/sha.h>
 
+#include <simdjson.h>
 #include <array>
 #include <boost/crc.hpp>
 #include <cstdint>
-#include <simdjson.h>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -68,7 +68,8 @@ std::optional<std::string> Decode64(std::string_view text, const std::array<int8
 template <size_t kBytes, unsigned char* (*kHash)(const unsigned char*, size_t, unsigned char*)>
 std::string Digest(std::string_view bytes) {
   std::string out(kBytes, '\0');
-  kHash(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), reinterpret_cast<unsigned char*>(out.data()));
+  kHash(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+        reinterpret_cast<unsigned char*>(out.data()));
   return out;
 }
 

@@ -102,10 +102,8 @@ constexpr std::array<PlainSource, 8> kPlainSources = {{{"body", Source::kBody},
                                                        {"target", Source::kTarget},
                                                        {"time", Source::kTime},
                                                        {"key", Source::kKey}}};
-constexpr std::array<PlainSource, 4> kNamedSources = {{{"header", Source::kHeader},
-                                                       {"query", Source::kQuery},
-                                                       {"form", Source::kForm},
-                                                       {"secret", Source::kSecret}}};
+constexpr std::array<PlainSource, 4> kNamedSources = {
+    {{"header", Source::kHeader}, {"query", Source::kQuery}, {"form", Source::kForm}, {"secret", Source::kSecret}}};
 constexpr std::array<PlainSource, 3> kJsonSources = {
     {{"json", Source::kJson}, {"item", Source::kItem}, {"item1", Source::kItem1}}};
 
@@ -128,7 +126,8 @@ constexpr std::array<FilterName, 13> kFilters = {{{"hex", FilterKind::kHex},
                                                   {"key_besides", FilterKind::kKeyBesides}}};
 
 constexpr std::string_view kValueHint =
-    "values are body, method, url, path, rawquery, target, time, key, header.NAME, query.NAME, form.NAME, json/POINTER, "
+    "values are body, method, url, path, rawquery, target, time, key, header.NAME, query.NAME, form.NAME, "
+    "json/POINTER, "
     "item/POINTER and secret.NAME";
 
 // Reads chains and templates; remembers the first mistake.
@@ -327,8 +326,9 @@ class Parser {
       }
     }
     if ((filter.kind == FilterKind::kKeyBesides) == filter.arguments.empty()) {
-      return Fail(filter.kind == FilterKind::kKeyBesides ? "key_besides needs names: key_besides(update_id)"
-                                                         : absl::StrCat("the filter '", ToAbsl(name), "' takes no arguments"),
+      return Fail(filter.kind == FilterKind::kKeyBesides
+                      ? "key_besides needs names: key_besides(update_id)"
+                      : absl::StrCat("the filter '", ToAbsl(name), "' takes no arguments"),
                   begin);
     }
     const bool first_only = filter.kind == FilterKind::kKeyBesides || filter.kind == FilterKind::kSorted;
@@ -345,8 +345,7 @@ class Parser {
     for (size_t i = 0; i < chain.values.size(); ++i) {
       const Value& value = chain.values[i];
       const size_t begin = value_begins_[value_begins_.size() - chain.values.size() + i];
-      const bool parameters =
-          (value.source == Source::kForm || value.source == Source::kQuery) && value.name.empty();
+      const bool parameters = (value.source == Source::kForm || value.source == Source::kQuery) && value.name.empty();
       const bool json =
           value.source == Source::kJson || value.source == Source::kItem || value.source == Source::kItem1;
       if (sorted && !parameters) {
@@ -356,9 +355,10 @@ class Parser {
         return Fail("'key_besides' reads a JSON object: {json | key_besides(...)}", begin);
       }
       if (parameters && !sorted) {
-        return Fail("all parameters have no text of their own: name one (form.NAME, query.NAME), or use the filter sorted, "
-                    "or rawquery for the query as it came",
-                    begin);
+        return Fail(
+            "all parameters have no text of their own: name one (form.NAME, query.NAME), or use the filter sorted, "
+            "or rawquery for the query as it came",
+            begin);
       }
       if (json && value.path.empty() && !key_besides) {
         return Fail("a whole JSON value has no text: name a member (json/NAME)", begin);
@@ -376,8 +376,8 @@ class Parser {
 
 std::optional<std::string_view> Chain::Text(Context& context) const {
   std::optional<std::string_view> text;
-  const bool whole = !filters.empty() &&
-                     (filters[0].kind == FilterKind::kSorted || filters[0].kind == FilterKind::kKeyBesides);
+  const bool whole =
+      !filters.empty() && (filters[0].kind == FilterKind::kSorted || filters[0].kind == FilterKind::kKeyBesides);
   for (const Value& value : values) {
     if (whole && filters[0].kind == FilterKind::kSorted) {
       text = context.Keep(SortedText(value.source == Source::kForm ? context.Form() : context.Query()));

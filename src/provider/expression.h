@@ -15,14 +15,28 @@
 namespace hookstream::provider {
 
 enum class Source : uint8_t {
-  kBody, kMethod, kUrl, kPath, kRawQuery, kTarget, kTime, kKey,
-  kHeader, kQuery, kForm, kJson, kItem, kItem1, kSecret,
+  kBody,
+  kMethod,
+  kUrl,
+  kPath,
+  kRawQuery,
+  kTarget,
+  kTime,
+  kKey,
+  kHeader,
+  kQuery,
+  kForm,
+  kJson,
+  kItem,
+  kItem1,
+  kSecret,
 };
 
 // One thing that a request (or the configuration) has.
 struct Value {
   Source source = Source::kBody;
-  // Header (compared without case), parameter or secret. Empty for kQuery and kForm: all parameters, which only `sorted` reads.
+  // Header (compared without case), parameter or secret. Empty for kQuery and kForm: all parameters, which only
+  // `sorted` reads.
   std::string name;
   // Unescaped reference tokens of a JSON pointer (RFC 6901). Empty for kJson, kItem, kItem1: the whole value, which
   // only `key_besides` reads.
@@ -32,7 +46,18 @@ struct Value {
 };
 
 enum class FilterKind : uint8_t {
-  kHex, kBase64, kBase64Url, kSha1, kSha256, kSha512, kCrc32, kHmacSha1, kHmacSha256, kHmacSha512, kSorted, kLower,
+  kHex,
+  kBase64,
+  kBase64Url,
+  kSha1,
+  kSha256,
+  kSha512,
+  kCrc32,
+  kHmacSha1,
+  kHmacSha256,
+  kHmacSha512,
+  kSorted,
+  kLower,
   kKeyBesides,
 };
 

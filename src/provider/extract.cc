@@ -64,7 +64,8 @@ void WholeBody(const Provider& provider, Context& context, Extracted& out) {
   if (Skipped(provider.event, context)) return;
   out.items.push_back(ReadItem(provider.event, context, context.request().body, 0));
   ExtractedItem& item = out.items.back();
-  if (item.provider_event_id.empty() && provider.event.id_is_hash) item.provider_event_id = ItemHashes().IdOf(item.body);
+  if (item.provider_event_id.empty() && provider.event.id_is_hash)
+    item.provider_event_id = ItemHashes().IdOf(item.body);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ struct ExtractedItem {
   // Empty: no order.
   std::string ordering_key;
   std::vector<std::pair<std::string, std::string>> attributes;
-  // The item's own bytes: the request's body, or a part of it (or of a form's JSON field). As long-lived as the context.
+  // The item's own bytes: the request's body, or a part of it (or of a form's JSON field). As long-lived as the
+  // context.
   std::string_view body;
   // Position in the request, from 0; items that the preset skips are counted.
   size_t index = 0;
@@ -50,8 +51,8 @@ struct Extracted {
 
 Extracted Extract(const Provider& provider, Context& context);
 
-// What is to be typed of a stored event: `body` itself, or for `content: form.FIELD` and a form the field's decoded text
-// (written to `scratch`).
+// What is to be typed of a stored event: `body` itself, or for `content: form.FIELD` and a form the field's decoded
+// text (written to `scratch`).
 std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
                                std::string& scratch);
 

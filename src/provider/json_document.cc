@@ -159,7 +159,8 @@ JsonState::~JsonState() {
 }
 
 std::unique_ptr<JsonState> ParseJson(std::string_view text) {
-  if (text.size() > kMaxDocumentBytes) return nullptr;
+  // simdjson copies from an empty text's null pointer (undefined, found by the fuzzer).
+  if (text.empty() || text.size() > kMaxDocumentBytes) return nullptr;
   auto json = std::make_unique<JsonState>();
   json->text = text;
   if (Pool().empty()) {

@@ -157,7 +157,8 @@ class Fields {
 
 std::string ReadText(const YAML::Node& node, std::string_view what) {
   if (node.IsMap()) {
-    Fail(node.Mark(), absl::StrCat(ToAbsl(what), " has to be a text, not a mapping (quote a text with braces: \"{...}\")"));
+    Fail(node.Mark(),
+         absl::StrCat(ToAbsl(what), " has to be a text, not a mapping (quote a text with braces: \"{...}\")"));
   }
   if (!node.IsScalar()) Fail(node.Mark(), absl::StrCat(ToAbsl(what), " has to be a text"));
   return node.Scalar();
@@ -234,9 +235,10 @@ T ReadChoice(const YAML::Node& node, std::string_view what,
   }
   const std::string_view near = Nearest(text, names);
   std::string list = absl::StrJoin(names, ", ", [](std::string* out, std::string_view name) { out->append(name); });
-  Fail(node.Mark(), absl::StrCat(ToAbsl(what), " can't be '", text, "' (",
-                                 near.empty() ? absl::StrCat("one of ", list) : absl::StrCat("did you mean ", ToAbsl(near), "?"),
-                                 ")"));
+  Fail(node.Mark(),
+       absl::StrCat(ToAbsl(what), " can't be '", text, "' (",
+                    near.empty() ? absl::StrCat("one of ", list) : absl::StrCat("did you mean ", ToAbsl(near), "?"),
+                    ")"));
 }
 
 // Position of a byte of a scalar's text: right of the opening quote, when there is one.
@@ -325,8 +327,9 @@ Expression::Alternative ReadAlternative(const YAML::Node& node, std::string_view
     return {{}, ReadTemplateNodes(node, what)};
   }
   if (IsQuoted(node)) {
-    Fail(node.Mark(), absl::StrCat(ToAbsl(what), ": a quoted text without {...} (for a value leave out the quotes, for a "
-                                                 "constant write {text: ...})"));
+    Fail(node.Mark(), absl::StrCat(ToAbsl(what),
+                                   ": a quoted text without {...} (for a value leave out the quotes, for a "
+                                   "constant write {text: ...})"));
   }
   Expression::Alternative alternative;
   alternative.nodes.push_back({TemplateNode::Kind::kChain, {}, ReadChainText(node, text), {}});
@@ -454,9 +457,8 @@ SignatureSource ReadSignature(const YAML::Node& node) {
 
 bool Uses(const Expression& expression, std::initializer_list<Source> sources) {
   bool uses = false;
-  expression.ForEachValue([&](const Value& value) {
-    uses |= std::find(sources.begin(), sources.end(), value.source) != sources.end();
-  });
+  expression.ForEachValue(
+      [&](const Value& value) { uses |= std::find(sources.begin(), sources.end(), value.source) != sources.end(); });
   return uses;
 }
 
@@ -486,8 +488,9 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   const bool compares = rule.scheme == Scheme::kEqual || rule.scheme == Scheme::kBasic;
   const auto refuse = [&](const std::optional<YAML::Node>& given, std::string_view name) {
     if (given) {
-      Fail(given->Mark(), absl::StrCat("'", ToAbsl(name), "' has no meaning with scheme ", ToAbsl(SchemeName(rule.scheme)),
-                                       compares ? " (it compares a value with the key)" : ""));
+      Fail(given->Mark(),
+           absl::StrCat("'", ToAbsl(name), "' has no meaning with scheme ", ToAbsl(SchemeName(rule.scheme)),
+                        compares ? " (it compares a value with the key)" : ""));
     }
   };
 
@@ -523,7 +526,8 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   }
 
   if (!signature_node) {
-    if (rule.scheme != Scheme::kBasic) Fail(fields.mark(), "verify needs 'signature' (where it is, e.g. header.X-Signature)");
+    if (rule.scheme != Scheme::kBasic)
+      Fail(fields.mark(), "verify needs 'signature' (where it is, e.g. header.X-Signature)");
     Chain authorization;
     authorization.values.push_back({Source::kHeader, "Authorization", {}, false});
     rule.signatures.push_back(
@@ -551,7 +555,8 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   if (key_node) {
     rule.key_form = ReadKeyForm(*key_node, rule.scheme);
   } else if (IsPublicKey(rule.scheme)) {
-    Fail(fields.mark(), absl::StrCat("scheme ", ToAbsl(SchemeName(rule.scheme)), " needs 'key' (the form of the public key)"));
+    Fail(fields.mark(),
+         absl::StrCat("scheme ", ToAbsl(SchemeName(rule.scheme)), " needs 'key' (the form of the public key)"));
   }
   if (key_prefix_node) rule.key_prefix = ReadNonEmptyText(*key_prefix_node, "key_prefix");
   if (key_by_node) rule.key_by = ReadExpression(*key_by_node, "key_by");
@@ -566,8 +571,9 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
 
   rule.key_in_text = Uses(rule.signed_text, {Source::kKey});
   if (rule.scheme == Scheme::kSha256 && !rule.key_in_text) {
-    Fail(scheme_node.Mark(), "scheme sha256 without {key} in 'signed' could be made by anyone (for a keyed hash of the "
-                             "body use hmac-sha256)");
+    Fail(scheme_node.Mark(),
+         "scheme sha256 without {key} in 'signed' could be made by anyone (for a keyed hash of the "
+         "body use hmac-sha256)");
   }
   if (!rule.time && Uses(rule.signed_text, {Source::kTime})) {
     Fail(signed_node->Mark(), "'signed' reads {time}, but there is no 'time' that says where it is");
@@ -608,7 +614,10 @@ JsonTemplate ReadJsonTemplate(const YAML::Node& node) {
   if (node.IsMap()) {
     const Fields fields(node, "json");
     json.kind = JsonTemplate::Kind::kObject;
-    for (const auto& [key, value, claimed] : fields.entries()) json.members.emplace_back(key.Scalar(), ReadJsonTemplate(value));
+    for (const auto& [key, value, claimed] : fields.entries()) {
+      json.names.push_back(key.Scalar());
+      json.items.push_back(ReadJsonTemplate(value));
+    }
   } else if (node.IsSequence()) {
     json.kind = JsonTemplate::Kind::kArray;
     for (const YAML::Node& item : node) json.items.push_back(ReadJsonTemplate(item));
@@ -617,7 +626,8 @@ JsonTemplate ReadJsonTemplate(const YAML::Node& node) {
     json.literal = "null";
   } else {
     const std::string text = ReadText(node, "json");
-    const bool whole = !text.empty() && text.size() <= 15 && text.find_first_not_of("0123456789") == std::string::npos &&
+    const bool whole = !text.empty() && text.size() <= 15 &&
+                       text.find_first_not_of("0123456789") == std::string::npos &&
                        (text.size() == 1 || text[0] != '0');
     if (!IsQuoted(node) && (text == "true" || text == "false" || whole)) {
       json.kind = JsonTemplate::Kind::kLiteral;
@@ -653,7 +663,8 @@ ReplyRule ReadReply(const YAML::Node& node, std::string_view what) {
   if (headers) {
     const Fields names(*headers, "headers");
     for (const auto& [key, value, claimed] : names.entries()) {
-      constexpr std::string_view kToken = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+      constexpr std::string_view kToken =
+          "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
       if (key.Scalar().empty() || key.Scalar().find_first_not_of(kToken) != std::string::npos) {
         Fail(key.Mark(), absl::StrCat("'", key.Scalar(), "' can't be a header's name"));
       }
@@ -666,7 +677,6 @@ ReplyRule ReadReply(const YAML::Node& node, std::string_view what) {
 void ForEachExpression(const JsonTemplate& json, const std::function<void(const Expression&)>& visit) {
   visit(json.text);
   for (const JsonTemplate& item : json.items) ForEachExpression(item, visit);
-  for (const auto& [name, member] : json.members) ForEachExpression(member, visit);
 }
 
 void ForEachExpression(const ReplyRule& reply, const std::function<void(const Expression&)>& visit) {
@@ -687,7 +697,8 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
   const std::initializer_list<Source> kVerifyOnly = {Source::kItem, Source::kItem1, Source::kTime};
   const auto check = [&](const Expression& expression) {
     if (Uses(expression, kVerifyOnly)) Fail(node.Mark(), "a handshake has no time and no items");
-    if (Uses(expression, {Source::kKey})) Fail(node.Mark(), "a handshake can't reveal the key (use a filter: hmac-sha256)");
+    if (Uses(expression, {Source::kKey}))
+      Fail(node.Mark(), "a handshake can't reveal the key (use a filter: hmac-sha256)");
   };
   ForEachExpression(handshake.reply, check);
   ForEachExpression(handshake.reply, [&](const Expression& expression) {
@@ -700,7 +711,8 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
 std::vector<std::string> ReadSplit(const YAML::Node& node) {
   const std::string text = ReadNonEmptyText(node, "split");
   std::vector<std::string> path;
-  if (text[0] != '/') Fail(node.Mark(), "split has to be a JSON pointer with * for the elements of a list (e.g. /events/*)");
+  if (text[0] != '/')
+    Fail(node.Mark(), "split has to be a JSON pointer with * for the elements of a list (e.g. /events/*)");
   // The expression parser knows JSON pointers.
   Chain chain = ReadChainText(node, absl::StrCat("json", text));
   if (chain.values.size() != 1 || !chain.filters.empty() || chain.values[0].empty_if_absent) {
@@ -812,10 +824,12 @@ ContentRule ReadContent(const YAML::Node& node) {
 
 std::string ReadName(const YAML::Node& node, std::string_view what) {
   const std::string name = ReadNonEmptyText(node, what);
-  const bool fits = name.size() <= 63 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos &&
+  const bool fits = name.size() <= 63 &&
+                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos &&
                     name.front() != '-' && name.back() != '-';
   if (!fits) {
-    Fail(node.Mark(), absl::StrCat(ToAbsl(what), " has to be 1 to 63 characters of a-z, 0-9 and - (not first or last)"));
+    Fail(node.Mark(),
+         absl::StrCat(ToAbsl(what), " has to be 1 to 63 characters of a-z, 0-9 and - (not first or last)"));
   }
   return name;
 }
@@ -852,7 +866,8 @@ void CheckSecrets(const YAML::Node& root, const Provider& provider) {
   const auto check_value = [&](const Value& value) {
     if (value.source != Source::kSecret) return;
     if (std::find(provider.secrets.begin(), provider.secrets.end(), value.name) == provider.secrets.end()) {
-      Fail(root.Mark(), absl::StrCat("secret.", value.name, " is not declared (add to the top: secrets: [", value.name, "])"));
+      Fail(root.Mark(),
+           absl::StrCat("secret.", value.name, " is not declared (add to the top: secrets: [", value.name, "])"));
     }
   };
   const auto check = [&](const Expression& expression) { expression.ForEachValue(check_value); };
@@ -946,7 +961,8 @@ YAML::Node Parse(std::string_view yaml) {
   Precheck precheck;
   parser.HandleNextDocument(precheck);
   Precheck second;
-  if (parser.HandleNextDocument(second)) Fail(YAML::Mark::null_mark(), "one file holds one provider, not several documents");
+  if (parser.HandleNextDocument(second))
+    Fail(YAML::Mark::null_mark(), "one file holds one provider, not several documents");
   return YAML::Load(std::string(yaml));
 }
 

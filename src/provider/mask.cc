@@ -24,7 +24,8 @@ void MaskParameters(std::string_view name, std::string& text, size_t begin) {
       const ContentRule form{ContentRule::Kind::kForm, {}};
       Context pair(request, form);
       if (!pair.Form().empty() && pair.Form()[0].first == name) {
-        std::fill(text.begin() + static_cast<std::ptrdiff_t>(equals) + 1, text.begin() + static_cast<std::ptrdiff_t>(end), '*');
+        std::fill(text.begin() + static_cast<std::ptrdiff_t>(equals) + 1,
+                  text.begin() + static_cast<std::ptrdiff_t>(end), '*');
       }
     }
     begin = end + 1;
@@ -47,7 +48,8 @@ void MaskJson(const std::vector<std::string>& path, Context& context, std::strin
     std::fill(begin + 1, end - 1, '*');
   } else {
     // A number stays one.
-    std::replace_if(begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
+    std::replace_if(
+        begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
   }
 }
 

@@ -16,7 +16,16 @@
 namespace hookstream::provider {
 
 enum class Scheme : uint8_t {
-  kHmacSha1, kHmacSha256, kHmacSha384, kHmacSha512, kSha256, kEd25519, kEcdsaP256, kEqual, kBasic, kNone,
+  kHmacSha1,
+  kHmacSha256,
+  kHmacSha384,
+  kHmacSha512,
+  kSha256,
+  kEd25519,
+  kEcdsaP256,
+  kEqual,
+  kBasic,
+  kNone,
 };
 
 // As presets spell it, e.g. "hmac-sha256".
@@ -101,8 +110,10 @@ struct JsonTemplate {
   Expression text;
   // A number, boolean or null, as JSON.
   std::string literal;
+  // Of an array or an object.
   std::vector<JsonTemplate> items;
-  std::vector<std::pair<std::string, JsonTemplate>> members;
+  // Of an object, one for each item.
+  std::vector<std::string> names;
 };
 
 struct ReplyRule {

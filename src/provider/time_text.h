@@ -9,9 +9,9 @@
 
 namespace hookstream::provider {
 
-// Seconds and milliseconds: digits only, at most 15, with `fractions` also a decimal part; ISO 8601: date and time, with
-// a "T" or a space between, a fraction, and "Z" or an offset (neither: UTC). nullopt for everything else, and outside
-// the years 1..9999 (what google.protobuf.Timestamp can hold).
+// Seconds and milliseconds: digits only, at most 15, with `fractions` also a decimal part; ISO 8601: date and time,
+// with a "T" or a space between, a fraction, and "Z" or an offset (neither: UTC). nullopt for everything else, and
+// outside the years 1..9999 (what google.protobuf.Timestamp can hold).
 enum class Fractions { kRefused, kAccepted };
 std::optional<absl::Time> ParseTimeText(std::string_view text, TimeUnit unit, Fractions fractions);
 

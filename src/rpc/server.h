@@ -31,7 +31,7 @@ struct Options {
   absl::Duration keepalive_timeout = absl::Seconds(10);
   // Clients that ping more often are disconnected (ENHANCE_YOUR_CALM).
   absl::Duration client_ping_interval_min = absl::Seconds(10);
-  std::string version;  // shown in `Opened.server_version`
+  std::string version{};  // shown in `Opened.server_version`
 };
 
 // What only the app knows. Called on gRPC's threads: must not block.

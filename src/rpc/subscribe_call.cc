@@ -243,11 +243,10 @@ class SubscribeCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
   void Fail(grpc::Status status) {
     {
       MutexLock lock(mutex_);
-      if (finish_.has_value()) return;
-      finish_ = std::move(status);
+      if (!finish_.has_value()) finish_ = std::move(status);
       deliveries_.clear();  // as those in outgoing_: their leases are given back, or lost
     }
-    Pump();
+    Pump();  // also if it was failed before: that one may have waited for the write that is done now
   }
 
   // --- starting things ---

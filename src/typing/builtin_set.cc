@@ -21,8 +21,7 @@ extern const char hookstream_builtin_set_end[];
 namespace hookstream::typing {
 
 std::string_view BuiltinDescriptorSet() {
-  return {hookstream_builtin_set_begin,
-          static_cast<size_t>(hookstream_builtin_set_end - hookstream_builtin_set_begin)};
+  return {hookstream_builtin_set_begin, static_cast<size_t>(hookstream_builtin_set_end - hookstream_builtin_set_begin)};
 }
 
 }  // namespace hookstream::typing

@@ -28,14 +28,17 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
-// A decoder refuses messages nested deeper than 100 (C++ and Java's default); one Struct in a Struct takes three levels.
+// A decoder refuses messages nested deeper than 100 (C++ and Java's default); one Struct in a Struct takes three
+// levels.
 constexpr int kMaxWireDepth = 99;
 constexpr int kMaxTypedDepth = 64;
 constexpr int kMaxStructDepth = 33;
 // JSON in a string in JSON in a string.
 constexpr size_t kMaxDocuments = 4;
 constexpr size_t kLargeBodyBytes = 1 << 20;
-constexpr size_t kKeptBytes = 4 << 20;
+// A parser takes about 14 times the largest document that it met; larger ones are dropped after use.
+constexpr size_t kKeptDocumentBytes = 256 << 10;
+constexpr size_t kKeptWireBytes = 1 << 20;
 
 // Of the closed set in hookstream.v1.TypingNote.
 constexpr std::string_view kNoMapping = "no_mapping";
@@ -73,8 +76,7 @@ std::string_view StringOf(element value) {
 // "", false, [] and {}: what providers send for "none" whatever the field's type.
 bool IsEmpty(element value) {
   switch (value.type()) {
-    case element_type::STRING:
-      return StringOf(value).empty();
+    case element_type::STRING: return StringOf(value).empty();
     case element_type::BOOL: {
       bool flag = true;
       return value.get(flag) == simdjson::SUCCESS && !flag;
@@ -87,22 +89,17 @@ bool IsEmpty(element value) {
       simdjson::dom::object object;
       return value.get(object) == simdjson::SUCCESS && object.size() == 0;
     }
-    default:
-      return false;
+    default: return false;
   }
 }
 
 // A scalar as JSON writes it, a string without quotes, a container's kind.
 std::string TextOf(element value) {
   switch (value.type()) {
-    case element_type::STRING:
-      return std::string(StringOf(value));
-    case element_type::ARRAY:
-      return "array";
-    case element_type::OBJECT:
-      return "object";
-    default:
-      return simdjson::minify(value);
+    case element_type::STRING: return std::string(StringOf(value));
+    case element_type::ARRAY: return "array";
+    case element_type::OBJECT: return "object";
+    default: return simdjson::minify(value);
   }
 }
 
@@ -181,8 +178,10 @@ struct Converter::State {
     return *documents[level];
   }
   void DropLarge() {
-    documents.clear();
-    out.Shrink(kKeptBytes);
+    for (const auto& document : documents) {
+      if (document->padded.size() > kKeptDocumentBytes) *document = Document();
+    }
+    out.Shrink(kKeptWireBytes);
   }
 };
 
@@ -257,14 +256,9 @@ class Conversion {
     if (path == nullptr) return;
     AppendPointer(path->parent, out);
     switch (path->kind) {
-      case Path::kDocument:
-        break;
-      case Path::kPointer:
-        out.append(path->text);
-        break;
-      case Path::kIndex:
-        absl::StrAppend(&out, "/", path->index);
-        break;
+      case Path::kDocument: break;
+      case Path::kPointer: out.append(path->text); break;
+      case Path::kIndex: absl::StrAppend(&out, "/", path->index); break;
       case Path::kKey:
         out.push_back('/');
         for (const char c : path->text) {
@@ -416,7 +410,9 @@ class Conversion {
       const Path here = {&path, Path::kPointer, pointer, 0};
       if (choice.slot == Slot::kSelf) {
         // Whether the value is of a wrong shape is the message's to say.
-        for (const Field* field : group) self_fits |= FieldValue(*field, choice.value, here) == Fit::kFits;
+        for (const Field* field : group) {
+          self_fits |= FieldValue(*field, choice.value, here, group.size() == 1) == Fit::kFits;
+        }
       } else {
         Group(group, choice.value, here);
       }
@@ -433,7 +429,7 @@ class Conversion {
     bool fits = false;
     std::string_view reason;
     for (const Field* field : fields) {
-      if (FieldValue(*field, value, path, items ? &taken : nullptr) == Fit::kFits) {
+      if (FieldValue(*field, value, path, fields.size() == 1, items ? &taken : nullptr) == Fit::kFits) {
         fits = true;
       } else if (reason.empty()) {
         reason = reason_;
@@ -504,9 +500,10 @@ class Conversion {
 
   // --- fields ---
 
-  // Writes a field with its tag, all elements of a repeated one. With `taken`, marks the elements that it took and
-  // leaves it to the caller to refuse the others.
-  Fit FieldValue(const Field& field, element value, const Path& path, std::vector<uint8_t>* taken = nullptr) {
+  // Writes a field with its tag, all elements of a repeated one. `sole`: no other field reads the value. With `taken`,
+  // marks the elements that it took and leaves it to the caller to refuse the others.
+  Fit FieldValue(const Field& field, element value, const Path& path, bool sole = true,
+                 std::vector<uint8_t>* taken = nullptr) {
     if (field.json && !in_json_) return JsonText(field, value, path);
     if (field.kind == Kind::kMap) return Map(field, value, path);
     if (!field.repeated) {
@@ -520,7 +517,8 @@ class Conversion {
     }
     simdjson::dom::array array;
     if (value.get(array) != simdjson::SUCCESS) {
-      return form_ && !IsEmpty(value) ? Single(field, value, path) : Misfit();
+      // One value for a list of one; where another field reads it too, it is that one's.
+      return sole && !IsEmpty(value) ? Single(field, value, path) : Misfit();
     }
     const size_t start = out_.size();
     std::optional<WireWriter::Mark> mark;
@@ -619,9 +617,7 @@ class Conversion {
   bool MapKey(const Field& field, std::string_view key) {
     bool out_of_range;
     switch (field.kind) {
-      case Kind::kString:
-        out_.TaggedBytes(field.tag, key);
-        return true;
+      case Kind::kString: out_.TaggedBytes(field.tag, key); return true;
       case Kind::kBool:
         if (key != "true" && key != "false") return false;
         out_.Tag(field.tag);
@@ -650,8 +646,7 @@ class Conversion {
       if (value.is_null()) return Fit::kFits;
     }
     switch (field.kind) {
-      case Kind::kString:
-        return String(field, value, path);
+      case Kind::kString: return String(field, value, path);
       case Kind::kMessage: {
         if (typed_depth_ == kMaxTypedDepth || !Descend()) return Misfit(kTooDeep);
         ++typed_depth_;
@@ -669,23 +664,19 @@ class Conversion {
         Ascend();
         return fit;
       }
-      case Kind::kBool:
-        return Bool(field, value, packed);
+      case Kind::kBool: return Bool(field, value, packed);
       case Kind::kInt32:
       case Kind::kInt64:
       case Kind::kSint32:
       case Kind::kSint64:
       case Kind::kSfixed32:
-      case Kind::kSfixed64:
-        return SignedValue(field, value, packed);
+      case Kind::kSfixed64: return SignedValue(field, value, packed);
       case Kind::kUint32:
       case Kind::kUint64:
       case Kind::kFixed32:
-      case Kind::kFixed64:
-        return UnsignedValue(field, value, packed);
+      case Kind::kFixed64: return UnsignedValue(field, value, packed);
       case Kind::kFloat:
-      case Kind::kDouble:
-        return Real(field, value, packed);
+      case Kind::kDouble: return Real(field, value, packed);
       case Kind::kBytes: {
         std::string_view text;
         if (value.get(text) != simdjson::SUCCESS) return Misfit();
@@ -694,16 +685,11 @@ class Conversion {
         if (field.presence || !bytes->empty()) out_.TaggedBytes(field.tag, *bytes);
         return Fit::kFits;
       }
-      case Kind::kEnum:
-        return Enum(field, value, packed);
-      case Kind::kNullValue:
-        if (!value.is_null() && StringOf(value) != "NULL_VALUE") return Misfit();
-        return Signed(field, 0, packed);
+      case Kind::kEnum: return Enum(field, value, packed);
+      case Kind::kNullValue: return value.is_null() ? Signed(field, 0, packed) : Enum(field, value, packed);
       case Kind::kTimestamp:
-      case Kind::kDuration:
-        return Time(field, value);
-      case Kind::kFieldMask:
-        return FieldMask(field, value);
+      case Kind::kDuration: return Time(field, value);
+      case Kind::kFieldMask: return FieldMask(field, value);
       case Kind::kWrapper: {
         if (!Descend()) return Misfit(kTooDeep);
         const size_t start = out_.size();
@@ -723,11 +709,9 @@ class Conversion {
       case Kind::kListValue:
         if (!value.is_array()) return Misfit();
         return Dynamic(field, value, path, &Conversion::ListBody);
-      case Kind::kValue:
-        return Dynamic(field, value, path, &Conversion::ValueBody);
+      case Kind::kValue: return Dynamic(field, value, path, &Conversion::ValueBody);
       case Kind::kMap:
-      case Kind::kUnsupported:
-        break;
+      case Kind::kUnsupported: break;
     }
     return Misfit();
   }
@@ -748,14 +732,9 @@ class Conversion {
     switch (value.type()) {
       case element_type::INT64:
       case element_type::UINT64:
-      case element_type::BOOL:
-        out_.TaggedBytes(field.tag, simdjson::minify(value));
-        return Fit::kFits;
-      case element_type::DOUBLE:
-        out_.TaggedBytes(field.tag, NumberAsWritten(value, path));
-        return Fit::kFits;
-      default:
-        return Misfit();
+      case element_type::BOOL: out_.TaggedBytes(field.tag, simdjson::minify(value)); return Fit::kFits;
+      case element_type::DOUBLE: out_.TaggedBytes(field.tag, NumberAsWritten(value, path)); return Fit::kFits;
+      default: return Misfit();
     }
   }
 
@@ -777,16 +756,12 @@ class Conversion {
     if (path == nullptr || path == document_) return;
     Segments(path->parent, out);
     switch (path->kind) {
-      case Path::kDocument:
-        break;
-      case Path::kKey:
-        out.emplace_back(path->text);
-        break;
-      case Path::kIndex:
-        out.push_back(absl::StrCat(path->index));
-        break;
+      case Path::kDocument: break;
+      case Path::kKey: out.emplace_back(path->text); break;
+      case Path::kIndex: out.push_back(absl::StrCat(path->index)); break;
       case Path::kPointer:
-        if (auto pointer = ParsePointer(path->text); pointer.ok()) out.insert(out.end(), pointer->begin(), pointer->end());
+        if (auto pointer = ParsePointer(path->text); pointer.ok())
+          out.insert(out.end(), pointer->begin(), pointer->end());
         break;
     }
   }
@@ -813,8 +788,7 @@ class Conversion {
       case element_type::INT64:
         if (value.get(number) != simdjson::SUCCESS) return Misfit();
         break;
-      case element_type::UINT64:
-        return Misfit(kOutOfRange);
+      case element_type::UINT64: return Misfit(kOutOfRange);
       case element_type::DOUBLE: {
         double real = 0;
         if (value.get(real) != simdjson::SUCCESS) return Misfit();
@@ -830,8 +804,7 @@ class Conversion {
         number = *parsed;
         break;
       }
-      default:
-        return Misfit();
+      default: return Misfit();
     }
     return Signed(field, number, packed);
   }
@@ -860,8 +833,7 @@ class Conversion {
         number = *parsed;
         break;
       }
-      default:
-        return Misfit();
+      default: return Misfit();
     }
     return Unsigned(field, number, packed);
   }
@@ -877,17 +849,10 @@ class Conversion {
     }
     switch (field.kind) {
       case Kind::kSint32:
-      case Kind::kSint64:
-        out_.Varint(ZigZag(number));
-        break;
-      case Kind::kSfixed32:
-        out_.Fixed32(static_cast<uint32_t>(number));
-        break;
-      case Kind::kSfixed64:
-        out_.Fixed64(static_cast<uint64_t>(number));
-        break;
-      default:
-        out_.Varint(static_cast<uint64_t>(number));
+      case Kind::kSint64: out_.Varint(ZigZag(number)); break;
+      case Kind::kSfixed32: out_.Fixed32(static_cast<uint32_t>(number)); break;
+      case Kind::kSfixed64: out_.Fixed64(static_cast<uint64_t>(number)); break;
+      default: out_.Varint(static_cast<uint64_t>(number));
     }
     return Fit::kFits;
   }
@@ -900,14 +865,9 @@ class Conversion {
       out_.Tag(field.tag);
     }
     switch (field.kind) {
-      case Kind::kFixed32:
-        out_.Fixed32(static_cast<uint32_t>(number));
-        break;
-      case Kind::kFixed64:
-        out_.Fixed64(number);
-        break;
-      default:
-        out_.Varint(number);
+      case Kind::kFixed32: out_.Fixed32(static_cast<uint32_t>(number)); break;
+      case Kind::kFixed64: out_.Fixed64(number); break;
+      default: out_.Varint(number);
     }
     return Fit::kFits;
   }
@@ -1001,23 +961,15 @@ class Conversion {
     std::string_view text;
     if (value.get(text) != simdjson::SUCCESS) return Misfit();
     if (!Descend()) return Misfit(kTooDeep);
-    const size_t start = out_.size();
-    const auto mark = out_.Open(field.tag, false);
-    std::string snake;
-    bool fits = true;
-    while (!text.empty() && fits) {
+    const auto mark = out_.Open(field.tag, text.size() > 100);
+    while (!text.empty()) {
       const size_t end = std::min(text.find(','), text.size());
-      fits = SnakePath(text.substr(0, end), snake);
-      if (!snake.empty()) out_.TaggedBytes(kTag1Bytes, snake);
+      if (end != 0) out_.TaggedBytes(kTag1Bytes, SnakePath(text.substr(0, end)));
       text.remove_prefix(std::min(end + 1, text.size()));
     }
-    if (fits) {
-      out_.Close(mark);
-    } else {
-      out_.Truncate(start);
-    }
+    out_.Close(mark);
     Ascend();
-    return fits ? Fit::kFits : Misfit();
+    return Fit::kFits;
   }
 
   // --- google.protobuf.Struct, Value, ListValue ---
@@ -1084,9 +1036,7 @@ class Conversion {
 
   void ValueBody(element value, const Path& path, int depth) {
     switch (value.type()) {
-      case element_type::STRING:
-        out_.TaggedBytes(kTagStringValue, StringOf(value));
-        return;
+      case element_type::STRING: out_.TaggedBytes(kTagStringValue, StringOf(value)); return;
       case element_type::BOOL: {
         bool flag = false;
         if (value.get(flag) != simdjson::SUCCESS) return;
@@ -1163,13 +1113,11 @@ Converter& Converter::operator=(Converter&&) noexcept = default;
 
 Typed Converter::Convert(const Registry& registry, std::string_view provider, std::string_view type, ContentKind kind,
                          std::string_view item) {
-  if (item.size() > kLargeBodyBytes && item.size() <= state_->limits.max_body_bytes) {
-    const MutexLock lock(LargeBodies());
-    Typed typed = ConvertItem(registry, provider, type, kind, item);
-    state_->DropLarge();
-    return typed;
-  }
-  return ConvertItem(registry, provider, type, kind, item);
+  std::optional<MutexLock> lock;
+  if (item.size() > kLargeBodyBytes && item.size() <= state_->limits.max_body_bytes) lock.emplace(LargeBodies());
+  Typed typed = ConvertItem(registry, provider, type, kind, item);
+  state_->DropLarge();
+  return typed;
 }
 
 Typed Converter::ConvertItem(const Registry& registry, std::string_view provider, std::string_view type,

@@ -53,8 +53,8 @@ struct ConvertLimits {
   size_t max_wire_bytes = 64 << 20;  // larger: UNTYPED, "too_large"
 };
 
-// Keeps parsers and buffers between conversions (up to about 4 MiB; larger ones are dropped). Not thread-safe: one per
-// thread. Bodies over 1 MiB are converted one at a time in the process, since their documents take 12 times their size.
+// Keeps parsers and buffers between conversions (up to about 5 MiB; larger ones are dropped). Not thread-safe: one per
+// thread. Bodies over 1 MiB are converted one at a time in the process, since a parsed document is many times its size.
 class Converter {
  public:
   explicit Converter(ConvertLimits limits = {});

@@ -68,8 +68,7 @@ std::string_view FindRawText(std::string_view json, const std::vector<std::strin
     const char open = cursor.front();
     if (open != '{' && open != '[') return give_up();
     size_t wanted = 0;
-    if (open == '[' &&
-        std::from_chars(segment.data(), segment.data() + segment.size(), wanted).ec != std::errc()) {
+    if (open == '[' && std::from_chars(segment.data(), segment.data() + segment.size(), wanted).ec != std::errc()) {
       return give_up();
     }
     cursor.Take(1);

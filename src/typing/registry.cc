@@ -109,8 +109,8 @@ struct Registry::Set {
   std::string name;
   bool builtin = false;
   std::string fingerprint;
-  std::string bytes;  // canonical FileDescriptorSet
-  std::vector<std::string> order;  // file names, imports first
+  std::string bytes;                                      // canonical FileDescriptorSet
+  std::vector<std::string> order;                         // file names, imports first
   std::map<std::string, std::string, std::less<>> files;  // serialized FileDescriptorProto by name
   std::unique_ptr<pb::DescriptorPool> pool = std::make_unique<pb::DescriptorPool>();
   TableCompiler tables;
@@ -139,7 +139,8 @@ absl::Status Registry::Set::Load(std::string_view serialized) {
   if (serialized.size() > kMaxSetBytes) return Bad(name, ": larger than 64 MiB");
   pb::FileDescriptorSet set;
   if (!set.ParseFromArray(serialized.data(), static_cast<int>(serialized.size())) || set.file_size() == 0) {
-    return Bad(name, ": no FileDescriptorSet (make one with `buf build -o` or `protoc --include_imports "
+    return Bad(name,
+               ": no FileDescriptorSet (make one with `buf build -o` or `protoc --include_imports "
                "--descriptor_set_out`)");
   }
   std::map<std::string, pb::FileDescriptorProto*> by_name;
@@ -148,8 +149,8 @@ absl::Status Registry::Set::Load(std::string_view serialized) {
     if (file.syntax() == "editions") return Bad(name, ": ", file.name(), ": editions are not supported");
     if (!by_name.emplace(file.name(), &file).second) return Bad(name, ": ", file.name(), " is in it twice");
   }
-  // Imports first; in the order of names where that leaves a choice, so that the fingerprint does not depend on the tool
-  // that wrote the set.
+  // Imports first; in the order of names where that leaves a choice, so that the fingerprint does not depend on the
+  // tool that wrote the set.
   std::set<std::string> placed;
   pb::FileDescriptorSet canonical;
   while (placed.size() < by_name.size()) {
@@ -159,7 +160,8 @@ absl::Status Registry::Set::Load(std::string_view serialized) {
       bool ready = true;
       for (const std::string& import : file->dependency()) {
         if (by_name.count(import) == 0) {
-          return Bad(name, ": ", filename, " imports ", import, ", which is not in the set: write it with `protoc "
+          return Bad(name, ": ", filename, " imports ", import,
+                     ", which is not in the set: write it with `protoc "
                      "--include_imports` or `buf build`");
         }
         ready &= placed.count(import) != 0;
@@ -360,8 +362,8 @@ std::vector<EventTypeInfo> Registry::EventTypes(std::string_view provider) const
   std::vector<EventTypeInfo> types;
   for (const auto& mapping : index_->mappings) {
     if (!provider.empty() && mapping->provider != provider) continue;
-    types.push_back({mapping->provider, mapping->pattern.text(), mapping->table->descriptor->full_name(),
-                     *mapping->fingerprint});
+    types.push_back(
+        {mapping->provider, mapping->pattern.text(), mapping->table->descriptor->full_name(), *mapping->fingerprint});
   }
   std::stable_sort(types.begin(), types.end(), [](const EventTypeInfo& a, const EventTypeInfo& b) {
     return std::tie(a.provider, a.pattern) < std::tie(b.provider, b.pattern);

@@ -41,8 +41,8 @@ struct UserSet {
 struct RegistryOptions {
   // The messages of proto/hookstream. False only in tests.
   bool builtin = true;
-  // Their mappings go before the built-in ones. Files under hookstream/ and google/protobuf/ in them serve imports only.
-  // At most kMaxUserSets, each at most kMaxSetBytes.
+  // Their mappings go before the built-in ones. Files under hookstream/ and google/protobuf/ in them serve imports
+  // only. At most kMaxUserSets, each at most kMaxSetBytes.
   std::vector<UserSet> user_sets;
 };
 

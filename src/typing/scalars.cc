@@ -262,10 +262,9 @@ std::optional<uint64_t> WholeUint64(double value) {
   return static_cast<uint64_t>(value);
 }
 
-bool SnakePath(std::string_view camel, std::string& snake) {
-  snake.clear();
+std::string SnakePath(std::string_view camel) {
+  std::string snake;
   for (const char c : camel) {
-    if (c == '_') return false;
     if (c >= 'A' && c <= 'Z') {
       snake.push_back('_');
       snake.push_back(static_cast<char>(c - 'A' + 'a'));
@@ -273,7 +272,7 @@ bool SnakePath(std::string_view camel, std::string& snake) {
       snake.push_back(c);
     }
   }
-  return true;
+  return snake;
 }
 
 std::string_view CutUtf8(std::string_view text, size_t max_bytes) {

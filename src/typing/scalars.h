@@ -44,9 +44,8 @@ std::optional<double> ParseDouble(std::string_view text, bool& out_of_range);
 std::optional<int64_t> WholeInt64(double value);
 std::optional<uint64_t> WholeUint64(double value);
 
-// One path of a google.protobuf.FieldMask: "address.streetName" -> "address.street_name". False when it has an
-// underscore, which JSON's form of a path never has.
-bool SnakePath(std::string_view camel, std::string& snake);
+// One path of a google.protobuf.FieldMask: "address.streetName" -> "address.street_name".
+std::string SnakePath(std::string_view camel);
 
 // The longest prefix of at most `max_bytes` that does not cut a UTF-8 character.
 std::string_view CutUtf8(std::string_view text, size_t max_bytes);

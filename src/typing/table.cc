@@ -51,14 +51,14 @@ std::optional<uint32_t> ArrayIndex(std::string_view segment) {
 
 Kind WellKnownKind(const pb::Descriptor& message) {
   static const auto* const kKinds = new std::map<std::string, Kind, std::less<>>{
-      {"google.protobuf.Timestamp", Kind::kTimestamp},    {"google.protobuf.Duration", Kind::kDuration},
-      {"google.protobuf.FieldMask", Kind::kFieldMask},    {"google.protobuf.Struct", Kind::kStruct},
-      {"google.protobuf.Value", Kind::kValue},            {"google.protobuf.ListValue", Kind::kListValue},
-      {"google.protobuf.Any", Kind::kUnsupported},        {"google.protobuf.BoolValue", Kind::kWrapper},
-      {"google.protobuf.Int32Value", Kind::kWrapper},     {"google.protobuf.Int64Value", Kind::kWrapper},
-      {"google.protobuf.UInt32Value", Kind::kWrapper},    {"google.protobuf.UInt64Value", Kind::kWrapper},
-      {"google.protobuf.FloatValue", Kind::kWrapper},     {"google.protobuf.DoubleValue", Kind::kWrapper},
-      {"google.protobuf.StringValue", Kind::kWrapper},    {"google.protobuf.BytesValue", Kind::kWrapper},
+      {"google.protobuf.Timestamp", Kind::kTimestamp}, {"google.protobuf.Duration", Kind::kDuration},
+      {"google.protobuf.FieldMask", Kind::kFieldMask}, {"google.protobuf.Struct", Kind::kStruct},
+      {"google.protobuf.Value", Kind::kValue},         {"google.protobuf.ListValue", Kind::kListValue},
+      {"google.protobuf.Any", Kind::kUnsupported},     {"google.protobuf.BoolValue", Kind::kWrapper},
+      {"google.protobuf.Int32Value", Kind::kWrapper},  {"google.protobuf.Int64Value", Kind::kWrapper},
+      {"google.protobuf.UInt32Value", Kind::kWrapper}, {"google.protobuf.UInt64Value", Kind::kWrapper},
+      {"google.protobuf.FloatValue", Kind::kWrapper},  {"google.protobuf.DoubleValue", Kind::kWrapper},
+      {"google.protobuf.StringValue", Kind::kWrapper}, {"google.protobuf.BytesValue", Kind::kWrapper},
   };
   const auto it = kKinds->find(message.full_name());
   return it == kKinds->end() ? Kind::kMessage : it->second;
@@ -66,56 +66,35 @@ Kind WellKnownKind(const pb::Descriptor& message) {
 
 Kind KindOf(const pb::FieldDescriptor& field) {
   switch (field.type()) {
-    case pb::FieldDescriptor::TYPE_DOUBLE:
-      return Kind::kDouble;
-    case pb::FieldDescriptor::TYPE_FLOAT:
-      return Kind::kFloat;
-    case pb::FieldDescriptor::TYPE_INT64:
-      return Kind::kInt64;
-    case pb::FieldDescriptor::TYPE_UINT64:
-      return Kind::kUint64;
-    case pb::FieldDescriptor::TYPE_INT32:
-      return Kind::kInt32;
-    case pb::FieldDescriptor::TYPE_FIXED64:
-      return Kind::kFixed64;
-    case pb::FieldDescriptor::TYPE_FIXED32:
-      return Kind::kFixed32;
-    case pb::FieldDescriptor::TYPE_BOOL:
-      return Kind::kBool;
-    case pb::FieldDescriptor::TYPE_STRING:
-      return Kind::kString;
-    case pb::FieldDescriptor::TYPE_GROUP:
-      return Kind::kUnsupported;
-    case pb::FieldDescriptor::TYPE_MESSAGE:
-      return field.is_map() ? Kind::kMap : WellKnownKind(*field.message_type());
-    case pb::FieldDescriptor::TYPE_BYTES:
-      return Kind::kBytes;
-    case pb::FieldDescriptor::TYPE_UINT32:
-      return Kind::kUint32;
+    case pb::FieldDescriptor::TYPE_DOUBLE: return Kind::kDouble;
+    case pb::FieldDescriptor::TYPE_FLOAT: return Kind::kFloat;
+    case pb::FieldDescriptor::TYPE_INT64: return Kind::kInt64;
+    case pb::FieldDescriptor::TYPE_UINT64: return Kind::kUint64;
+    case pb::FieldDescriptor::TYPE_INT32: return Kind::kInt32;
+    case pb::FieldDescriptor::TYPE_FIXED64: return Kind::kFixed64;
+    case pb::FieldDescriptor::TYPE_FIXED32: return Kind::kFixed32;
+    case pb::FieldDescriptor::TYPE_BOOL: return Kind::kBool;
+    case pb::FieldDescriptor::TYPE_STRING: return Kind::kString;
+    case pb::FieldDescriptor::TYPE_GROUP: return Kind::kUnsupported;
+    case pb::FieldDescriptor::TYPE_MESSAGE: return field.is_map() ? Kind::kMap : WellKnownKind(*field.message_type());
+    case pb::FieldDescriptor::TYPE_BYTES: return Kind::kBytes;
+    case pb::FieldDescriptor::TYPE_UINT32: return Kind::kUint32;
     case pb::FieldDescriptor::TYPE_ENUM:
       return field.enum_type()->full_name() == "google.protobuf.NullValue" ? Kind::kNullValue : Kind::kEnum;
-    case pb::FieldDescriptor::TYPE_SFIXED32:
-      return Kind::kSfixed32;
-    case pb::FieldDescriptor::TYPE_SFIXED64:
-      return Kind::kSfixed64;
-    case pb::FieldDescriptor::TYPE_SINT32:
-      return Kind::kSint32;
-    case pb::FieldDescriptor::TYPE_SINT64:
-      return Kind::kSint64;
+    case pb::FieldDescriptor::TYPE_SFIXED32: return Kind::kSfixed32;
+    case pb::FieldDescriptor::TYPE_SFIXED64: return Kind::kSfixed64;
+    case pb::FieldDescriptor::TYPE_SINT32: return Kind::kSint32;
+    case pb::FieldDescriptor::TYPE_SINT64: return Kind::kSint64;
   }
   return Kind::kUnsupported;
 }
 
 int64_t UnitsPerSecond(v1::NumberTime time) {
   switch (time) {
-    case v1::NUMBER_TIME_SECONDS:
-      return 1;
-    case v1::NUMBER_TIME_MILLIS:
-      return 1'000;
-    case v1::NUMBER_TIME_MICROS:
-      return 1'000'000;
-    default:
-      return 0;
+    case v1::NUMBER_TIME_SECONDS: return 1;
+    case v1::NUMBER_TIME_MILLIS: return 1'000;
+    case v1::NUMBER_TIME_MICROS: return 1'000'000;
+    default: return 0;
   }
 }
 
@@ -354,11 +333,10 @@ absl::Status TableCompiler::CompileField(const pb::FieldDescriptor& descriptor, 
     }
     if (field.units_per_second == 0) return Bad(where, "`time` has a unit that this version does not know");
   }
-  if (field.kind == Kind::kEnum) {
+  if (field.kind == Kind::kEnum || field.kind == Kind::kNullValue) {
     const pb::EnumDescriptor& type = *descriptor.enum_type();
     for (int i = 0; i < type.value_count(); ++i) {
-      HS_RETURN_IF_ERROR(
-          CheckKnown(type.value(i)->options().GetExtension(v1::value), type.value(i)->full_name()));
+      HS_RETURN_IF_ERROR(CheckKnown(type.value(i)->options().GetExtension(v1::value), type.value(i)->full_name()));
     }
     field.enums = EnumOf(type);
   }
@@ -382,7 +360,8 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
     Field& field = *table.fields.emplace_back(std::make_unique<Field>());
     HS_RETURN_IF_ERROR(CompileField(descriptor, mapping, field));
     if (mapping.rest()) {
-      if (field.kind != Kind::kStruct || field.repeated) return Bad(where, "`rest` is only for a google.protobuf.Struct");
+      if (field.kind != Kind::kStruct || field.repeated)
+        return Bad(where, "`rest` is only for a google.protobuf.Struct");
       if (mapping.from_size() != 0 || field.json || field.has_id) return Bad(where, "`rest` goes with no other option");
       if (table.rest != nullptr) return Bad(where, "is the second field with `rest`");
       table.rest = &field;

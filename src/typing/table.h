@@ -86,7 +86,7 @@ struct Field {
   bool has_id = false;
   Pointer id;
   const MessageTable* message = nullptr;  // kMessage
-  const EnumTable* enums = nullptr;       // kEnum
+  const EnumTable* enums = nullptr;       // kEnum, kNullValue
   std::unique_ptr<Field> key;             // kMap: key and value of its entry
   std::unique_ptr<Field> value;           // also kWrapper
 };

@@ -94,7 +94,8 @@ class WireWriter {
     pos_ += size;
   }
   void Ensure(size_t more) {
-    if (static_cast<size_t>(end_ - pos_) < more) [[unlikely]] Reserve(size() + more);
+    if (static_cast<size_t>(end_ - pos_) < more) [[unlikely]]
+      Reserve(size() + more);
   }
   void Reserve(size_t need) {
     const size_t used = buffer_ ? size() : 0;

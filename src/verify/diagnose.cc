@@ -84,7 +84,8 @@ std::vector<Variant> Bodies(std::string_view body) {
       {absl::StrReplaceAll(absl::StrReplaceAll(text, {{"\r\n", "\n"}}), {{"\n", "\r\n"}}),
        "the body's line ends were changed from CR LF to LF"},
   };
-  if (absl::StartsWith(text, "\xef\xbb\xbf")) variants.push_back({text.substr(3), "a byte order mark was put before the body"});
+  if (absl::StartsWith(text, "\xef\xbb\xbf"))
+    variants.push_back({text.substr(3), "a byte order mark was put before the body"});
   if (!trimmed.empty() && (trimmed[0] == '{' || trimmed[0] == '[')) {
     constexpr const char* kReencoded =
         "the JSON was parsed and written again on its way: keep the raw bytes of the body, not its parsed form";
@@ -149,23 +150,27 @@ std::vector<KeyVariant> KeyVariants(const Provider& provider, const std::vector<
     for (Key& key : out) key.secret = change(key.secret);
     return out;
   };
-  variants.push_back({changed([](const std::string& secret) {
-                        return std::string(absl::StripAsciiWhitespace(secret));
-                      }),
-                      options, "the secret has spaces or a line break around it: remove them"});
+  variants.push_back(
+      {changed([](const std::string& secret) { return std::string(absl::StripAsciiWhitespace(secret)); }), options,
+       "the secret has spaces or a line break around it: remove them"});
   for (const char* prefix : {"whsec_", "whsk_"}) {
     variants.push_back({changed([&](const std::string& secret) {
-                          return absl::StartsWith(secret, prefix) ? secret.substr(std::string_view(prefix).size()) : secret;
+                          return absl::StartsWith(secret, prefix) ? secret.substr(std::string_view(prefix).size())
+                                                                  : secret;
                         }),
                         options, absl::StrCat("the sender's key is the secret without its beginning, ", prefix)});
-    variants.push_back({changed([&](const std::string& secret) { return absl::StrCat(prefix, secret); }), options,
-                        absl::StrCat("the secret lacks its beginning, ", prefix, ": copy it as the provider's page shows it")});
+    variants.push_back(
+        {changed([&](const std::string& secret) { return absl::StrCat(prefix, secret); }), options,
+         absl::StrCat("the secret lacks its beginning, ", prefix, ": copy it as the provider's page shows it")});
   }
   const std::pair<KeyForm, const char*> forms[] = {
-      {KeyForm::kText, "the key is the secret's text as it is, but this preset decodes it: use the preset of that provider, "
-                       "or a key of the form text"},
-      {KeyForm::kBase64, "the key is the base64-decoded secret, but this preset takes its text: use a preset with key: base64"},
-      {KeyForm::kHex, "the key is the hex-decoded secret, but this preset takes another form: use a preset with key: hex"}};
+      {KeyForm::kText,
+       "the key is the secret's text as it is, but this preset decodes it: use the preset of that provider, "
+       "or a key of the form text"},
+      {KeyForm::kBase64,
+       "the key is the base64-decoded secret, but this preset takes its text: use a preset with key: base64"},
+      {KeyForm::kHex,
+       "the key is the hex-decoded secret, but this preset takes another form: use a preset with key: hex"}};
   const size_t plain = variants.size();
   for (const auto& [form, cause] : forms) {
     if (form == own) continue;
@@ -221,8 +226,8 @@ std::string MismatchCause(const Provider& provider, const std::vector<Key>& keys
       }
     }
   }
-  return absl::StrCat("the secret is another one, or the body",
-                      UsesUrl(provider) ? " or the URL" : "", " was changed: no other reading of them matches either");
+  return absl::StrCat("the secret is another one, or the body", UsesUrl(provider) ? " or the URL" : "",
+                      " was changed: no other reading of them matches either");
 }
 
 std::string Cause(const Provider& provider, const std::vector<Key>& keys, const Params& params, const Request& request,
@@ -236,14 +241,20 @@ std::string Cause(const Provider& provider, const std::vector<Key>& keys, const 
     case Reason::kHeaderMalformed:
       return absl::StrCat("the signature can't be read (", SignatureNames(provider),
                           "): was it cut, quoted, or is it another scheme's?");
-    case Reason::kDuplicateHeader: return "a header that counts for the signature came twice: which one is right is unknown";
-    case Reason::kTimestampMissing: return "the time that is signed is not in the request: does a proxy drop its header?";
+    case Reason::kDuplicateHeader:
+      return "a header that counts for the signature came twice: which one is right is unknown";
+    case Reason::kTimestampMissing:
+      return "the time that is signed is not in the request: does a proxy drop its header?";
     case Reason::kTimestampStale:
-      return "the signature is right, but the request is too old: a replay, a delayed delivery, or a clock that is ahead";
-    case Reason::kTimestampFuture: return "the signature is right, but its time lies in the future: a clock that is behind";
-    case Reason::kSignedValueMissing: return "something that is signed is not in the request: does a proxy drop a header?";
+      return "the signature is right, but the request is too old: a replay, a delayed delivery, or a clock that is "
+             "ahead";
+    case Reason::kTimestampFuture:
+      return "the signature is right, but its time lies in the future: a clock that is behind";
+    case Reason::kSignedValueMissing:
+      return "something that is signed is not in the request: does a proxy drop a header?";
     case Reason::kRequirementFailed:
-      return "the signature is right, but not what it stands for: the body does not fit to its hash, or a header that has "
+      return "the signature is right, but not what it stands for: the body does not fit to its hash, or a header that "
+             "has "
              "to have a certain value has another";
     case Reason::kKeyNotValidNow: return "the signature is right, but its key is not valid at this time";
     case Reason::kUnknownKey: return "the request names a key whose id is not configured";

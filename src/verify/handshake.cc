@@ -33,11 +33,11 @@ bool Render(const JsonTemplate& json, Context& context, std::string& out) {
       return true;
     case JsonTemplate::Kind::kObject:
       out += '{';
-      for (size_t i = 0; i < json.members.size(); ++i) {
+      for (size_t i = 0; i < json.items.size(); ++i) {
         if (i > 0) out += ',';
-        out += provider::JsonQuoted(json.members[i].first);
+        out += provider::JsonQuoted(json.names[i]);
         out += ':';
-        if (!Render(json.members[i].second, context, out)) return false;
+        if (!Render(json.items[i], context, out)) return false;
       }
       out += '}';
       return true;

@@ -31,8 +31,8 @@ enum class HandshakePhase {
 // nullopt: the request is no handshake of that phase. A handshake whose requirements fail gives status 403 (401 for a
 // verified one), and one whose reply needs what the request lacks gives 400; both with an empty body.
 // `key_id`: the key that verified the request; empty before verification.
-std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, provider::Context& context,
-                                             HandshakePhase phase, std::string_view key_id, absl::Time now);
+std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, provider::Context& context, HandshakePhase phase,
+                                             std::string_view key_id, absl::Time now);
 
 // A preset's `respond` entry as a reply.
 HandshakeReply RenderReply(const provider::ReplyRule& rule);

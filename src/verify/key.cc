@@ -46,8 +46,8 @@ EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, cons
 bool Fits(Scheme scheme, EVP_PKEY* key) {
   if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
   char group[64];
-  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-         EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 && std::string_view(group) == "prime256v1";
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
+         std::string_view(group) == "prime256v1";
 }
 
 std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
@@ -58,7 +58,9 @@ std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
     case KeyForm::kHex: expected = "hex (0-9, a-f, two for each byte)"; break;
     case KeyForm::kBase64: expected = "base64"; break;
     case KeyForm::kPem: expected = "a PEM public key (-----BEGIN PUBLIC KEY-----)"; break;
-    case KeyForm::kSpkiBase64: expected = "a public key in base64 (SubjectPublicKeyInfo, the inside of a PEM file)"; break;
+    case KeyForm::kSpkiBase64:
+      expected = "a public key in base64 (SubjectPublicKeyInfo, the inside of a PEM file)";
+      break;
   }
   if (rule.scheme == Scheme::kEd25519) absl::StrAppend(&expected, " of an Ed25519 public key");
   if (rule.scheme == Scheme::kEcdsaP256) absl::StrAppend(&expected, " of an ECDSA P-256 key");

@@ -28,7 +28,8 @@ struct DecodedSecret {
 };
 
 // INVALID_ARGUMENT says which form the secret has to have; never the secret.
-absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, provider::KeyForm form, std::string_view secret);
+absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, provider::KeyForm form,
+                                        std::string_view secret);
 
 // True when `signature` is the key's over the joined parts.
 bool CheckPublicKey(provider::Scheme scheme, const DecodedSecret& key, std::span<const std::string_view> parts,

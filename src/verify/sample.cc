@@ -138,7 +138,8 @@ constexpr std::string_view kTwilioStatus =
     "&SmsSid=SM$SID&SmsStatus=$STATUS&To=%2B15558675310";
 constexpr std::string_view kTwilioReceived =
     "AccountSid=AC$HEX32&ApiVersion=2010-04-01&Body=Is+my+order+on+its+way%3F&From=%2B15558675310&FromCity=BERN"
-    "&FromCountry=US&FromState=CA&FromZip=94105&MessageSid=SM$SID&NumMedia=1&NumSegments=1&SmsMessageSid=SM$SID&SmsSid=SM$SID"
+    "&FromCountry=US&FromState=CA&FromZip=94105&MessageSid=SM$SID&NumMedia=1&NumSegments=1&SmsMessageSid=SM$SID&SmsSid="
+    "SM$SID"
     "&SmsStatus=received&To=%2B15017122661&ToCity=&ToCountry=US&ToState=CA&ToZip="
     "&MediaContentType0=image%2Fjpeg&MediaUrl0=https%3A%2F%2Fapi.twilio.com%2FMedia%2FME$HEX32";
 constexpr std::string_view kTwilioCall =
@@ -260,8 +261,9 @@ absl::StatusOr<Sample> GithubSample(std::string_view type, std::string_view seed
     if (!Fits(body.type, type.substr(0, dot))) continue;
     // Types of two words need the second: a pull_request without an action does not exist.
     if (action.empty() == (body.type.back() == '*')) {
-      return absl::InvalidArgumentError(action.empty() ? absl::StrCat(ToAbsl(type), " needs an action, e.g. ", ToAbsl(type), ".opened")
-                                                       : absl::StrCat(ToAbsl(type.substr(0, dot)), " has no actions"));
+      return absl::InvalidArgumentError(
+          action.empty() ? absl::StrCat(ToAbsl(type), " needs an action, e.g. ", ToAbsl(type), ".opened")
+                         : absl::StrCat(ToAbsl(type.substr(0, dot)), " has no actions"));
     }
     // pull_request_review and the like are other events.
     if (body.type.back() == '*' && type.substr(0, dot).size() + 1 != body.type.size()) continue;
@@ -285,13 +287,17 @@ absl::StatusOr<Sample> TwilioSample(std::string_view type, std::string_view seed
   const size_t dot = type.find('.');
   const std::string_view thing = type.substr(0, dot);
   const std::string_view status = dot == std::string_view::npos ? std::string_view() : type.substr(dot + 1);
-  const bool plain = !status.empty() && status.find_first_not_of("abcdefghijklmnopqrstuvwxyz-_") == std::string_view::npos;
+  const bool plain =
+      !status.empty() && status.find_first_not_of("abcdefghijklmnopqrstuvwxyz-_") == std::string_view::npos;
   if (!plain || (thing != "message" && thing != "call")) {
     return absl::InvalidArgumentError("types are message.received, message.<MessageStatus> and call.<CallStatus>");
   }
   Words words = CommonWords(seed, now);
   words.emplace_back("$STATUS", std::string(status));
-  sample.body = Fill(type == "message.received" ? kTwilioReceived : thing == "message" ? kTwilioStatus : kTwilioCall, words);
+  sample.body = Fill(type == "message.received" ? kTwilioReceived
+                     : thing == "message"       ? kTwilioStatus
+                                                : kTwilioCall,
+                     words);
   return sample;
 }
 
@@ -391,17 +397,20 @@ std::string TimeJson(provider::TimeUnit unit, absl::Time time) {
   return absl::FormatTime("\"%Y-%m-%dT%H:%M:%SZ\"", time, absl::UTCTimeZone());
 }
 
-Sample GenericSample(const Provider& provider, std::string_view type, std::string_view seed,
-                                     absl::Time now) {
+Sample GenericSample(const Provider& provider, std::string_view type, std::string_view seed, absl::Time now) {
   const provider::EventRule& event = provider.event;
   Sample sample;
   sample.id = absl::StrCat("msg_", WordId(seed, "message", 27, kLetters));
   Tree tree;
   std::vector<std::string> place = event.split;
-  place.emplace_back(NamedByKey(event.type) ? type : "sample");
+  const bool named = NamedByKey(event.type);
+  place.emplace_back(named ? type : "sample");
   tree.Set(place, 0, "true");
   for (const auto& path : JsonPaths(event.id, event.split)) tree.Set(path, 0, provider::JsonQuoted(sample.id));
-  for (const auto& path : JsonPaths(event.time, event.split)) tree.Set(path, 0, TimeJson(event.time_unit, now));
+  for (const auto& path : JsonPaths(event.time, event.split)) {
+    // Another member would take the type's place.
+    if (!named) tree.Set(path, 0, TimeJson(event.time_unit, now));
+  }
   // The type last: an id may be made of it.
   const std::vector<std::vector<std::string>> paths = JsonPaths(event.type, event.split);
   std::string_view rest = type;
@@ -419,14 +428,20 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
 
 std::vector<std::string_view> SampleTypes(const Provider& provider) {
   if (provider.family == "stripe") {
-    return {"payment_intent.succeeded",      "payment_intent.payment_failed", "charge.succeeded",
-            "charge.refunded",               "invoice.paid",                  "invoice.payment_failed",
-            "customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted",
+    return {"payment_intent.succeeded",
+            "payment_intent.payment_failed",
+            "charge.succeeded",
+            "charge.refunded",
+            "invoice.paid",
+            "invoice.payment_failed",
+            "customer.subscription.created",
+            "customer.subscription.updated",
+            "customer.subscription.deleted",
             "checkout.session.completed"};
   }
   if (provider.family == "github") {
-    return {"push",          "pull_request.opened", "pull_request.closed", "issues.opened", "issues.closed",
-            "release.published", "workflow_run.completed", "ping"};
+    return {"push",          "pull_request.opened", "pull_request.closed",    "issues.opened",
+            "issues.closed", "release.published",   "workflow_run.completed", "ping"};
   }
   if (provider.family == "twilio") return {"message.delivered", "message.sent", "message.failed", "message.received"};
   if (provider.family == "slack") return {"message", "app_mention"};
@@ -434,7 +449,8 @@ std::vector<std::string_view> SampleTypes(const Provider& provider) {
   return {};
 }
 
-absl::StatusOr<Sample> SampleBody(const Provider& provider, std::string_view type, std::string_view seed, absl::Time now) {
+absl::StatusOr<Sample> SampleBody(const Provider& provider, std::string_view type, std::string_view seed,
+                                  absl::Time now) {
   if (type.empty()) {
     const std::vector<std::string_view> types = SampleTypes(provider);
     type = types.empty() ? "example.created" : types.front();

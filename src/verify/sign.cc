@@ -34,8 +34,8 @@ bool LooksLikeJson(std::string_view body) {
 }
 
 std::string ContentType(const Provider& provider, std::string_view body) {
-  const bool form = provider.content.kind == ContentRule::Kind::kForm ||
-                    provider.content.kind == ContentRule::Kind::kFormField;
+  const bool form =
+      provider.content.kind == ContentRule::Kind::kForm || provider.content.kind == ContentRule::Kind::kFormField;
   return form && !LooksLikeJson(body) ? std::string(kForm) : "application/json";
 }
 
@@ -66,7 +66,8 @@ class Draft {
   }
 
   void AddQuery(std::string_view name, std::string_view value) {
-    absl::StrAppend(&request_.url, request_.url.find('?') == std::string::npos ? "?" : "&", ToAbsl(name), "=", ToAbsl(value));
+    absl::StrAppend(&request_.url, request_.url.find('?') == std::string::npos ? "?" : "&", ToAbsl(name), "=",
+                    ToAbsl(value));
   }
 
   // Calls `use` with a context over the request as it is now.
@@ -223,7 +224,8 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
   }
   if (rule.per_item) return absl::UnimplementedError("signatures inside the body can't be made");
   const provider::Value* time_place = rule.time ? Place(rule.time->from) : nullptr;
-  if (rule.time && time_place == nullptr) return absl::UnimplementedError("a signed time inside the body can't be made");
+  if (rule.time && time_place == nullptr)
+    return absl::UnimplementedError("a signed time inside the body can't be made");
   const std::string time = rule.time ? TimeText(input.now, rule.time->unit) : std::string();
   if (time_place != nullptr) draft.SetHeader(time_place->name, absl::StrCat(rule.time->part.prefix, time));
   HS_RETURN_IF_ERROR(draft.Satisfy(rule));

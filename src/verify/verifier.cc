@@ -139,8 +139,9 @@ Reason CheckWindow(const provider::TimeRule& rule, const Options& options, absl:
   const std::optional<absl::Duration> max_age = options.max_age ? options.max_age : rule.max_age;
   // An own max_age moves the other end too, where the preset does not set that one apart.
   const bool future_follows = rule.max_future == rule.max_age;
-  const std::optional<absl::Duration> max_future =
-      options.max_future ? options.max_future : future_follows ? max_age : rule.max_future;
+  const std::optional<absl::Duration> max_future = options.max_future ? options.max_future
+                                                   : future_follows   ? max_age
+                                                                      : rule.max_future;
   if (max_age && now - signed_at > *max_age) return Reason::kTimestampStale;
   if (max_future && signed_at - now > *max_future) return Reason::kTimestampFuture;
   return Reason::kNone;
@@ -188,8 +189,8 @@ struct Verifier::State {
   std::vector<Rule> rules;
 
   // The key among `keys` whose signature is there, for the text that the context gives at the moment.
-  const NamedKey* FindMatch(const Rule& rule, const KeyList& keys, const Candidates& candidates,
-                            Context& context, bool& text_missing) const;
+  const NamedKey* FindMatch(const Rule& rule, const KeyList& keys, const Candidates& candidates, Context& context,
+                            bool& text_missing) const;
   Verdict Decide(const Rule& rule, Context& context, absl::Time now) const;
 };
 

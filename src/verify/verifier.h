@@ -45,18 +45,18 @@ struct Options {
 
 enum class Reason {
   kNone,
-  kNoRule,               // no rule of the preset is for such a request
+  kNoRule,  // no rule of the preset is for such a request
   kSignatureMissing,
   kSignatureMismatch,
-  kHeaderMalformed,      // the signature or its time can't be read
-  kDuplicateHeader,      // a header that is signed or holds the signature came twice
+  kHeaderMalformed,  // the signature or its time can't be read
+  kDuplicateHeader,  // a header that is signed or holds the signature came twice
   kTimestampMissing,
   kTimestampStale,
   kTimestampFuture,
-  kSignedValueMissing,   // something that is signed is not in the request
-  kRequirementFailed,    // e.g. the body's hash
-  kKeyNotValidNow,       // the right key, outside its time
-  kUnknownKey,           // the request names a key that is not configured
+  kSignedValueMissing,  // something that is signed is not in the request
+  kRequirementFailed,   // e.g. the body's hash
+  kKeyNotValidNow,      // the right key, outside its time
+  kUnknownKey,          // the request names a key that is not configured
 };
 
 // Stable text for logs, metrics and Verification.reason, e.g. "signature_mismatch". Empty for kNone.

@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-#include <memory>
 
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/util/json_util.h"

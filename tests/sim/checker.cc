@@ -47,8 +47,8 @@ void Checker::OnOpen(const StreamOpen& open) {
     if (!event.leased) continue;
     const RefStream& from = streams_[event.stream];
     if (from.state != RefState::kLost || from.session != open.resumes || from.client_id != open.client_id) continue;
-    const bool held = std::find(open.held.begin(), open.held.end(), DeliveryId{generation_, seq, event.newest}) !=
-                      open.held.end();
+    const bool held =
+        std::find(open.held.begin(), open.held.end(), DeliveryId{generation_, seq, event.newest}) != open.held.end();
     EndLease(event);
     if (!held) continue;
     event.leased = true;
@@ -63,9 +63,7 @@ void Checker::OnCredit(StreamId stream, Credit credit) { streams_[stream].credit
 void Checker::OnClose(StreamId id, CloseHow how, MonoTime now) {
   RefStream& stream = streams_[id];
   switch (how) {
-    case CloseHow::kDetach:
-      stream.state = RefState::kDetached;
-      return;
+    case CloseHow::kDetach: stream.state = RefState::kDetached; return;
     case CloseHow::kHalfClose:
     case CloseHow::kDrain:
       stream.state = RefState::kDetached;
@@ -89,14 +87,19 @@ void Checker::OnClose(StreamId id, CloseHow how, MonoTime now) {
 void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTime now) {
   const auto it = streams_.find(stream_id);
   if (it == streams_.end() || it->second.state != RefState::kOpen || it->second.confirm) {
-    awaiting_[{stream_id, {settlement.id.seq, settlement.id.number}}].push_back(settlement.kind);
+    Awaited& awaited = awaiting_[{stream_id, {settlement.id.seq, settlement.id.number}}];
+    ++awaited.unanswered;
+    awaited.extensions += settlement.kind == SettleKind::kExtend;
+    awaited.ack |= settlement.kind == SettleKind::kAck;
+    awaited.nack |= settlement.kind == SettleKind::kNack;
+    awaited.reject |= settlement.kind == SettleKind::kReject;
   }
   if (settlement.id.generation != generation_) return;
   const auto found = events_.find(settlement.id.seq);
   if (found == events_.end()) return;
   RefEvent& event = found->second;
   if (event.newest == 0 || event.newest != settlement.id.number) {
-    event.stale = true;
+    event.stale |= Bit(settlement.kind);
     return;
   }
   if (settlement.kind == SettleKind::kAck) {
@@ -106,8 +109,7 @@ void Checker::OnSettle(StreamId stream_id, const Settlement& settlement, MonoTim
   }
   if (!event.leased) return;
   switch (settlement.kind) {
-    case SettleKind::kAck:
-      return;
+    case SettleKind::kAck: return;
     case SettleKind::kNack:
       event.nacked = true;
       event.nack_delay = settlement.delay;
@@ -149,8 +151,9 @@ void Checker::OnCommitted(CommitToken token) {
 }
 
 void Checker::OnReset(Generation generation) {
+  if (generation != generation_) events_.clear();
+  for (auto& [seq, event] : events_) event = {.final_ok = event.final_ok};
   generation_ = generation;
-  events_.clear();
   for (auto it = streams_.begin(); it != streams_.end();) {
     it->second.outstanding = {};
     it = it->second.state == RefState::kOpen ? std::next(it) : streams_.erase(it);
@@ -208,41 +211,26 @@ void Checker::CheckResult(const delivery::Result& result) {
     if (ok) Fail(3, absl::StrCat("result OK for ", Name(result.id.seq), " that nobody waits for"));
     return;
   }
-  std::vector<SettleKind>& kinds = it->second;
-  if (!ok) {
-    kinds.pop_back();  // a second settlement is refused before the first is answered
-    if (kinds.empty()) awaiting_.erase(it);
-    return;
-  }
+  const Awaited awaited = it->second;
+  if (--it->second.unanswered == 0) awaiting_.erase(it);
+  if (!ok) return;
   RefEvent& event = events_[result.id.seq];
   if (result.id.generation != generation_ || (event.newest != 0 && event.newest != result.id.number)) {
     Fail(5, absl::StrCat("result OK for an older delivery of ", Name(result.id.seq)));
     return;
   }
   const Stored& stored = store_.Synced(result.id.seq);
-  const auto durable = [&](SettleKind kind) {
-    switch (kind) {
-      case SettleKind::kExtend:
-        return true;
-      case SettleKind::kAck:
-        return stored.disposition == Disposition::kSettled;
-      case SettleKind::kNack:
-        return stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt;
-      case SettleKind::kReject:
-        return stored.disposition == Disposition::kDead;
-    }
-    return false;
-  };
-  // An extension first: its OK comes at once, those of the others later.
-  std::stable_partition(kinds.begin(), kinds.end(), [](SettleKind kind) { return kind == SettleKind::kExtend; });
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), durable);
-  if (kind == kinds.end()) {
+  const bool acked = awaited.ack && stored.disposition == Disposition::kSettled;
+  const bool rejected = awaited.reject && stored.disposition == Disposition::kDead;
+  const bool nacked =
+      awaited.nack && (stored.disposition != Disposition::kPending || stored.retry.attempts >= event.attempt);
+  event.final_ok |= acked || rejected;
+  if (acked || rejected || nacked) return;
+  if (awaited.extensions == 0) {
     Fail(3, absl::StrCat("result OK for ", Name(result.id.seq), " before its commit"));
-    return;
+  } else if (awaited.unanswered > 1) {
+    --it->second.extensions;
   }
-  if (*kind == SettleKind::kAck || *kind == SettleKind::kReject) event.final_ok = true;
-  kinds.erase(kind);
-  if (kinds.empty()) awaiting_.erase(it);
 }
 
 void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
@@ -251,7 +239,8 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   if (store_.InFlight(outcome.seq)) Fail(5, absl::StrCat(Name(outcome.seq), " is in two commits at once"));
   if (outcome.kind == OutcomeKind::kAck) {
     if (!event.acked && !event.skipped) {
-      Fail(event.stale ? 5 : 1, absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
+      Fail((event.stale & Bit(SettleKind::kAck)) != 0 ? 5 : 1,
+           absl::StrCat(Name(outcome.seq), " is settled, but its newest delivery was not acknowledged"));
     }
     return;
   }
@@ -267,12 +256,15 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
                          record.attempts, " attempts"));
   }
   bool justified = false;
+  bool stale = false;
   switch (failure.kind) {
     case FailureKind::kNack:
       justified = event.nacked;
+      stale = (event.stale & Bit(SettleKind::kNack)) != 0;
       break;
     case FailureKind::kReject:
       justified = event.rejected;
+      stale = (event.stale & Bit(SettleKind::kReject)) != 0;
       break;
     case FailureKind::kDeadline:
       if (!event.timed_out) {
@@ -280,11 +272,9 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
       }
       justified = true;
       break;
-    case FailureKind::kLostConnection:
-      justified = event.lost;
-      break;
+    case FailureKind::kLostConnection: justified = event.lost; break;
   }
-  if (!justified) Fail(event.stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
+  if (!justified) Fail(stale ? 5 : 4, absl::StrCat("a failed attempt of ", Name(outcome.seq), " that did not fail"));
   if (outcome.kind == OutcomeKind::kDead) {
     const bool used_up = settings_.max_attempts > 0 && record.attempts >= settings_.max_attempts;
     if (!event.rejected && !used_up) Fail(1, absl::StrCat(Name(outcome.seq), " is dead before its time"));
@@ -293,7 +283,8 @@ void Checker::CheckOutcome(const Outcome& outcome, bool confirm) {
   if (event.rejected) Fail(10, absl::StrCat(Name(outcome.seq), " was rejected and is tried again"));
   const delivery::RetryLaw& law = settings_.retry;
   if (failure.kind == FailureKind::kNack && event.nack_delay.has_value()) {
-    if (outcome.delay != *event.nack_delay) Fail(8, absl::StrCat("the nack's delay of ", Name(outcome.seq), " is lost"));
+    if (outcome.delay != *event.nack_delay)
+      Fail(8, absl::StrCat("the nack's delay of ", Name(outcome.seq), " is lost"));
   } else {
     absl::Duration base = law.min_backoff;
     for (int i = 1; i < record.attempts && base < law.max_backoff; ++i) base = base * law.multiplier;
@@ -312,7 +303,8 @@ void Checker::CheckDelivery(StreamId stream_id, const delivery::Delivery& delive
   if (event.final_ok || store_.Applied(seq).disposition == Disposition::kSettled) {
     Fail(3, absl::StrCat(Name(seq), " is delivered after it was settled"));
   }
-  if (store_.Applied(seq).disposition == Disposition::kDead) Fail(10, absl::StrCat(Name(seq), " is dead and delivered"));
+  if (store_.Applied(seq).disposition == Disposition::kDead)
+    Fail(10, absl::StrCat(Name(seq), " is dead and delivered"));
   if (!store_.ClaimedSeqs().contains(seq)) Fail(1, absl::StrCat(Name(seq), " is delivered without a claim"));
   if (delivery.id.generation != generation_ || delivery.id.number == 0 || delivery.id.number == event.newest) {
     Fail(5, absl::StrCat("a delivery id of ", Name(seq), " is used twice"));
@@ -398,7 +390,7 @@ void Checker::AtEnd(const Counts& counts, std::map<StreamId, Credit> outstanding
   for (const auto& [id, credit] : outstanding) {
     if (credit.events != 0 || credit.bytes != 0) Fail(13, absl::StrCat("the credit of stream ", id, " is not whole"));
   }
-  for (const auto& [key, kinds] : awaiting_) {
+  for (const auto& [key, awaited] : awaiting_) {
     Fail(13, absl::StrCat("a settlement of ", Name(key.second.first), " has no result"));
   }
 }

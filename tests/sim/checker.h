@@ -21,8 +21,8 @@ using delivery::DeliveryId;
 using delivery::Generation;
 using delivery::Now;
 using delivery::Settings;
-using delivery::Settlement;
 using delivery::SettleKind;
+using delivery::Settlement;
 using delivery::StreamId;
 using delivery::StreamOpen;
 
@@ -43,6 +43,7 @@ class Checker {
   void OnClaimLost(const std::vector<Seq>& seqs);
   void OnCommitted(CommitToken token);
   void OnSkip(Seq seq) { events_[seq].skipped = true; }
+  // A seek, or a new feed of the same generation.
   void OnReset(Generation generation);
   void OnRedrive(Seq seq) { events_[seq] = {}; }
   // The tracker is gone; a new one of the same generation begins.
@@ -73,8 +74,8 @@ class Checker {
     bool nacked = false;
     bool timed_out = false;
     bool lost = false;
-    // An older delivery id was presented: what follows without cause follows from that.
-    bool stale = false;
+    // What older delivery ids asked for (bits by SettleKind): if it is done, that is why.
+    unsigned stale = 0;
     std::optional<absl::Duration> nack_delay = std::nullopt;
     // In the generation.
     bool final_ok = false;
@@ -91,6 +92,17 @@ class Checker {
     MonoTime grace_end = {};
   };
 
+  // Settlements of one delivery id by one stream. Which of them a result answers is not said: OK needs one that is
+  // durable, or an extension.
+  struct Awaited {
+    int unanswered = 0;
+    int extensions = 0;
+    bool ack = false;
+    bool nack = false;
+    bool reject = false;
+  };
+
+  static unsigned Bit(SettleKind kind) { return 1u << static_cast<unsigned>(kind); }
   void EndLease(RefEvent& event);
   void Forget(Seq seq);
   void SweepTime(MonoTime now);
@@ -105,7 +117,7 @@ class Checker {
   Generation generation_ = 1;
   std::map<Seq, RefEvent> events_;
   std::map<StreamId, RefStream> streams_;
-  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, std::vector<SettleKind>> awaiting_;  // confirmed ones
+  std::map<std::pair<StreamId, std::pair<Seq, uint32_t>>, Awaited> awaiting_;  // confirmed ones
   std::map<CommitToken, std::vector<Seq>> commits_;
   std::map<Seq, int> lost_in_flight_;
   int64_t acks_committed_ = 0;

@@ -56,9 +56,7 @@ std::vector<ModelStore::Write> ModelStore::Resolve(const Flight& flight, MonoTim
     Write write{outcome.seq, applied_.at(outcome.seq)};
     ++write.value.version;
     switch (outcome.kind) {
-      case OutcomeKind::kAck:
-        write.value.disposition = Disposition::kSettled;
-        break;
+      case OutcomeKind::kAck: write.value.disposition = Disposition::kSettled; break;
       case OutcomeKind::kRetry:
         write.value.retry = outcome.record;
         write.value.due = now + outcome.delay;
@@ -142,7 +140,7 @@ void ModelStore::Seek(Seq from) {
     applied_[seq] = {.disposition = seq < from ? Disposition::kSettled : Disposition::kPending};
     synced_[seq] = applied_[seq];
   }
-  Stop();
+  DropFeed();
 }
 
 void ModelStore::Crash(MonoTime now) {
@@ -163,10 +161,16 @@ void ModelStore::Crash(MonoTime now) {
   flights_.clear();
   in_flight_seqs_.clear();
   failed_.clear();
-  Stop();
+  DropFeed();
 }
 
 void ModelStore::Stop() {
+  flights_.clear();
+  in_flight_seqs_.clear();
+  DropFeed();
+}
+
+void ModelStore::DropFeed() {
   Sync();
   claimed_.clear();
   wanted_events_ = 0;

@@ -1,5 +1,5 @@
-// A store as the tracker's owner sees it, in memory: durable and not yet synced state, a feed that follows Want, commits
-// that take time, fail, or are lost in a crash. Single-threaded, driven by the world's clock.
+// A store as the tracker's owner sees it, in memory: durable and not yet synced state, a feed that follows Want,
+// commits that take time, fail, or are lost in a crash. Single-threaded, driven by the world's clock.
 #pragma once
 
 #include <map>
@@ -67,7 +67,8 @@ class ModelStore {
 
   // The process dies: what is not synced may be lost, what is in flight may have been written or not.
   void Crash(MonoTime now);
-  // The process stops in order.
+  // The process stops in order. Answers that only an earlier generation waits for are gone with it: a new tracker
+  // counts its tokens from 1 again.
   void Stop();
 
   // Faults.
@@ -97,6 +98,7 @@ class ModelStore {
   bool Chance(double p) { return static_cast<double>(rng_() >> 11) * 0x1p-53 < p; }
   std::vector<Write> Resolve(const Flight& flight, MonoTime now) const;
   void Apply(const std::vector<Write>& writes);
+  void DropFeed();
   void RebuildPending();
 
   std::mt19937_64& rng_;

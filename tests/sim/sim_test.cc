@@ -14,7 +14,7 @@
 namespace hookstream::sim {
 namespace {
 
-constexpr uint64_t kSeedsInTests = 400;
+constexpr uint64_t kSeedsInTests = 2000;
 
 std::string Describe(uint64_t seed, const RunResult& result) {
   return absl::StrCat("seed ", seed, ": invariant ", result.violation->invariant, " broken at ",
@@ -79,16 +79,14 @@ TEST_P(PlantedViolation, IsFoundAndNamed) {
 
 INSTANTIATE_TEST_SUITE_P(
     EachKind, PlantedViolation,
-    testing::Values(Planted{"AckInsteadOfRetry", Mutant::kAckInsteadOfRetry, 1}, Planted{"EarlyOk", Mutant::kEarlyOk, 3},
-                    Planted{"RedeliverSettled", Mutant::kRedeliverSettled, 3},
-                    Planted{"AttemptJump", Mutant::kAttemptJump, 4},
-                    Planted{"HalfCloseIsLost", Mutant::kHalfCloseIsLost, 4},
-                    Planted{"StaleIdSettles", Mutant::kStaleIdSettles, 5}, Planted{"TwoLeases", Mutant::kTwoLeases, 5},
-                    Planted{"Miscount", Mutant::kMiscount, 6}, Planted{"ShortDelay", Mutant::kShortDelay, 8},
-                    Planted{"OverCredit", Mutant::kOverCredit, 9}, Planted{"OverWant", Mutant::kOverWant, 9},
-                    Planted{"DeadNotSynced", Mutant::kDeadNotSynced, 10},
-                    Planted{"WallClockExpires", Mutant::kWallClockExpires, 11},
-                    Planted{"LostCommit", Mutant::kLostCommit, 13}),
+    testing::Values(
+        Planted{"AckInsteadOfRetry", Mutant::kAckInsteadOfRetry, 1}, Planted{"EarlyOk", Mutant::kEarlyOk, 3},
+        Planted{"RedeliverSettled", Mutant::kRedeliverSettled, 3}, Planted{"AttemptJump", Mutant::kAttemptJump, 4},
+        Planted{"HalfCloseIsLost", Mutant::kHalfCloseIsLost, 4}, Planted{"StaleIdSettles", Mutant::kStaleIdSettles, 5},
+        Planted{"TwoLeases", Mutant::kTwoLeases, 5}, Planted{"Miscount", Mutant::kMiscount, 6},
+        Planted{"ShortDelay", Mutant::kShortDelay, 8}, Planted{"OverCredit", Mutant::kOverCredit, 9},
+        Planted{"OverWant", Mutant::kOverWant, 9}, Planted{"DeadNotSynced", Mutant::kDeadNotSynced, 10},
+        Planted{"WallClockExpires", Mutant::kWallClockExpires, 11}, Planted{"LostCommit", Mutant::kLostCommit, 13}),
     [](const auto& test) { return test.param.name; });
 
 int Replay(uint64_t seed) {

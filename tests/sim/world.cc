@@ -19,7 +19,8 @@ using delivery::Tracker;
 
 class World {
  public:
-  explicit World(const Run& run) : run_(run), rng_(run.seed), tracker_rng_(run.seed ^ 0x9e3779b97f4a7c15), store_(rng_) {
+  explicit World(const Run& run)
+      : run_(run), rng_(run.seed), tracker_rng_(run.seed ^ 0x9e3779b97f4a7c15), store_(rng_) {
     settings_ = RandomSettings();
     checker_ = std::make_unique<Checker>(settings_, store_);
     tracker_ = std::make_unique<Tracker>(settings_, generation_, tracker_rng_);
@@ -201,8 +202,7 @@ class World {
           if (outcome.kind == OutcomeKind::kDead) actions_.confirm = false;
         }
         break;
-      default:
-        break;
+      default: break;
     }
   }
 
@@ -221,8 +221,7 @@ class World {
     Trace("close ", stream, " ", static_cast<int>(how));
     checker_->OnClose(stream, how, Mono());
     // Of a client without an id, so that there is no grace.
-    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose &&
-        anonymous_.contains(stream)) {
+    if (run_.mutant == Mutant::kHalfCloseIsLost && how == CloseHow::kHalfClose && anonymous_.contains(stream)) {
       how = CloseHow::kLost;
     }
     tracker_->Close(stream, how, TrackerNow());
@@ -343,10 +342,12 @@ class World {
     return settlement;
   }
 
-  // By the client's own stream, or by a unary call.
-  StreamId SettlesBy(const Client& client) {
-    if (client.stream == 0 || client.broken || Chance(0.1)) return ++last_stream_;
-    return client.stream;
+  // By the client's own stream, or by a unary call. One draw a statement: the order in which arguments are evaluated is
+  // the compiler's, and a seed is to mean the same run with each.
+  void SettleBy(const Client& client, const DeliveryId& id, SettleKind kind) {
+    const bool unary = client.stream == 0 || client.broken || Chance(0.1);
+    const Settlement settlement = MakeSettlement(id, kind);
+    Settle(unary ? ++last_stream_ : client.stream, settlement);
   }
 
   void ClientTurn(Client& client) {
@@ -366,8 +367,8 @@ class World {
         client.held.erase(client.held.begin() + static_cast<ptrdiff_t>(i));
         if (faulty_ && Chance(0.2)) graveyard_.push_back(now.delivery.id);
       }
-      Settle(SettlesBy(client), MakeSettlement(now.delivery.id, now.plan));
-      if (Chance(0.05)) Settle(SettlesBy(client), MakeSettlement(now.delivery.id, SettleKind::kAck));
+      SettleBy(client, now.delivery.id, now.plan);
+      if (Chance(0.05)) SettleBy(client, now.delivery.id, SettleKind::kAck);
     }
   }
 
@@ -382,18 +383,10 @@ class World {
     }
     if (Chance(p_disconnect_)) {
       switch (Below(4)) {
-        case 0:
-          Disconnect(client, CloseHow::kHalfClose);
-          break;
-        case 1:
-          Disconnect(client, CloseHow::kLost);
-          break;
-        case 2:
-          client.broken = true;
-          break;
-        case 3:
-          Disconnect(client, CloseHow::kDrain);
-          break;
+        case 0: Disconnect(client, CloseHow::kHalfClose); break;
+        case 1: Disconnect(client, CloseHow::kLost); break;
+        case 2: client.broken = true; break;
+        case 3: Disconnect(client, CloseHow::kDrain); break;
       }
       return;
     }
@@ -408,11 +401,11 @@ class World {
     }
     if (Chance(0.02) && !graveyard_.empty()) {
       const auto kind = static_cast<SettleKind>(Below(4));
-      Settle(SettlesBy(client), MakeSettlement(graveyard_[Below(graveyard_.size())], kind));
+      SettleBy(client, graveyard_[Below(graveyard_.size())], kind);
     }
     if (Chance(0.01)) {  // never given out
       const DeliveryId id{generation_, 1 + Below(events_max_), static_cast<uint32_t>(rng_())};
-      Settle(SettlesBy(client), MakeSettlement(id, SettleKind::kAck));
+      SettleBy(client, id, SettleKind::kAck);
     }
   }
 
@@ -493,6 +486,18 @@ class World {
     dirty_ = true;
   }
 
+  // The store fails and is opened again in the process: a new feed of the same generation.
+  void Reattach() {
+    Step();
+    if (Broken()) return;
+    Trace("reattach");
+    store_.Crash(Mono());
+    checker_->OnReset(generation_);
+    settled_ += tracker_->counts().settled;
+    tracker_->Reset(generation_);
+    dirty_ = true;
+  }
+
   void FaultyTurn() {
     Advance(Chance(0.7) ? absl::Milliseconds(static_cast<int>(Below(200)))
                         : absl::Milliseconds(static_cast<int>(Below(3000))));
@@ -516,6 +521,8 @@ class World {
       dirty_ = true;
     }
     if (Chance(0.01)) {
+      Step();  // a person redrives what was seen dead
+      if (Broken()) return;
       for (const Seq seq : store_.Redrive(1 + Below(5))) {
         Trace("redrive ", seq);
         checker_->OnRedrive(seq);
@@ -532,6 +539,7 @@ class World {
       dirty_ = true;
     }
     if (Chance(p_seek_)) Seek();
+    if (!Broken() && Chance(p_restart_)) Reattach();
     if (Broken()) return;
     if (Chance(p_restart_)) {
       Restart(Chance(0.5));

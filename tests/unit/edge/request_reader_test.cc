@@ -119,6 +119,19 @@ TEST_P(RequestReaderInPieces, BoundsTheHead) {
   EXPECT_EQ(ReadAll("GET /" + std::string(300, 'a') + " HTTP/1.1\r\n", GetParam(), limits).error_status, 431);
 }
 
+TEST_P(RequestReaderInPieces, TakesAHeadOfExactlyTheLimit) {
+  for (const bool long_target : {false, true}) {
+    const auto head = [&](size_t bytes) {
+      const std::string rest = "GET / HTTP/1.1\r\nHost: h\r\nA: \r\n\r\n";
+      const std::string filler(bytes - rest.size(), 'a');
+      return long_target ? "GET /" + filler + " HTTP/1.1\r\nHost: h\r\nA: \r\n\r\n"
+                         : "GET / HTTP/1.1\r\nHost: h\r\nA: " + filler + "\r\n\r\n";
+    };
+    EXPECT_EQ(ReadAll(head(256), GetParam(), {.head_bytes_max = 256}).requests.size(), 1u);
+    EXPECT_EQ(ReadAll(head(257), GetParam(), {.head_bytes_max = 256}).error_status, 431);
+  }
+}
+
 TEST_P(RequestReaderInPieces, RefusesWhatIsNotWellFormed) {
   for (const std::string_view bytes : {
            "POST\r\n\r\n",

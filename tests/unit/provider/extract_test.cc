@@ -41,8 +41,8 @@ TEST(Extract, ReadsStripe) {
   EXPECT_EQ(item.ordering_key, "in_1");
   EXPECT_EQ(item.occurred_at, absl::FromUnixSeconds(1'730'000'000));
   EXPECT_EQ(item.body, request.body);
-  EXPECT_THAT(item.attributes, testing::ElementsAre(testing::Pair("livemode", "false"),
-                                                    testing::Pair("api_version", "2025-09-30")));
+  EXPECT_THAT(item.attributes,
+              testing::ElementsAre(testing::Pair("livemode", "false"), testing::Pair("api_version", "2025-09-30")));
 }
 
 TEST(Extract, JoinsGithubsHeaderAndActionAlsoFromAForm) {
@@ -127,8 +127,9 @@ TEST(Extract, ItemsAreTheirOwnBytes) {
 
 TEST(Extract, TwoLevelsGiveTheOuterElementToo) {
   TestRequest request;
-  request.body = R"({"object":"page","entry":[{"id":"p1","time":1730000000,"changes":[{"field":"feed"},{"field":"likes"}]},)"
-                 R"({"id":"p2","messaging":[{"m":1}]},{"id":"p3","changes":[]}]})";
+  request.body =
+      R"({"object":"page","entry":[{"id":"p1","time":1730000000,"changes":[{"field":"feed"},{"field":"likes"}]},)"
+      R"({"id":"p2","messaging":[{"m":1}]},{"id":"p3","changes":[]}]})";
   const Extracted extracted = ExtractFrom(*FindPreset("meta"), request);
   ASSERT_EQ(extracted.items.size(), 3u);
   EXPECT_EQ(extracted.items[1].type, "page.likes");
@@ -184,7 +185,8 @@ TEST(Extract, HashedIdsCountEqualItems) {
 }
 
 TEST(Extract, KeepsTheLimits) {
-  const auto provider = WithEvent("event: {split: /*, type: item/t, id: item/i, ordering_key: item/k, attributes: {x: item/x}}");
+  const auto provider =
+      WithEvent("event: {split: /*, type: item/t, id: item/i, ordering_key: item/k, attributes: {x: item/x}}");
   TestRequest request;
   request.body = R"([{"t":")" + std::string(255, 'a') + R"(ü","i":")" + std::string(513, 'i') + R"(","k":")" +
                  std::string(512, 'k') + R"(","x":")" + std::string(2000, 'x') + R"("}])";

@@ -22,8 +22,8 @@ TEST(Mask, SignedRequestsStayAsTheyAre) {
 
 TEST(Mask, HeadersKeepTheirLength) {
   TestRequest request;
-  request.headers = {{"x-telegram-bot-api-secret-token", "s3cret"}, {"Other", "s3cret"},
-                     {"X-Telegram-Bot-Api-Secret-Token", "again"}};
+  request.headers = {
+      {"x-telegram-bot-api-secret-token", "s3cret"}, {"Other", "s3cret"}, {"X-Telegram-Bot-Api-Secret-Token", "again"}};
   const auto masked = Mask(*FindPreset("telegram"), request);
   ASSERT_TRUE(masked);
   EXPECT_EQ(masked->headers[0].value, "******");

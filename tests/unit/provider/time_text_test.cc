@@ -15,7 +15,8 @@ TEST(TimeText, NumbersAreDigitsOnly) {
   EXPECT_EQ(Millis("1730000000.125", TimeUnit::kSeconds), 1'730'000'000'125);
   EXPECT_EQ(Millis("1730000000123", TimeUnit::kMilliseconds), 1'730'000'000'123);
   EXPECT_EQ(Millis("1730000000.125", TimeUnit::kSeconds, Fractions::kRefused), std::nullopt);
-  for (const char* text : {"", " 1", "+1", "-1", "1e9", "0x10", "1.", ".5", "1_0", "1730000000000000000", "999999999999999"}) {
+  for (const char* text :
+       {"", " 1", "+1", "-1", "1e9", "0x10", "1.", ".5", "1_0", "1730000000000000000", "999999999999999"}) {
     EXPECT_EQ(Millis(text, TimeUnit::kSeconds), std::nullopt) << text;
   }
 }
@@ -27,8 +28,9 @@ TEST(TimeText, IsoTimesComeInManySpellings) {
     EXPECT_EQ(Millis(text, TimeUnit::kIso), 1'730'000'000'000) << text;
   }
   EXPECT_EQ(Millis("2024-10-27T03:33:20.877041743Z", TimeUnit::kIso), 1'730'000'000'877);
-  for (const char* text : {"", "infinite-future", "2024-10-27", "2024-13-27T03:33:20Z", "2024-10-27T03:33:20 ", "2024-10-27T03:33:20.Z",
-                           "2024-10-27T03:33:20X", "1730000000", "2024-10-27T03:33:20+", "0000-01-01T00:00:00Z"}) {
+  for (const char* text :
+       {"", "infinite-future", "2024-10-27", "2024-13-27T03:33:20Z", "2024-10-27T03:33:20 ", "2024-10-27T03:33:20.Z",
+        "2024-10-27T03:33:20X", "1730000000", "2024-10-27T03:33:20+", "0000-01-01T00:00:00Z"}) {
     EXPECT_EQ(Millis(text, TimeUnit::kIso), std::nullopt) << text;
   }
 }

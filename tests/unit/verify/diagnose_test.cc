@@ -58,8 +58,10 @@ TEST(Diagnose, FindsOtherReadingsOfTheSecret) {
   EXPECT_THAT(CauseOf(openai, {.id = "k", .secret = text}, MustSign(*as_text, {.id = "k", .secret = text}, "{}")),
               HasSubstr("secret"));
   // The decoded secret where the preset takes its text.
-  EXPECT_THAT(CauseOf(github, {.id = "k", .secret = "c2VjcmV0"}, MustSign(github, kKey, "{}")), HasSubstr("base64-decoded"));
-  EXPECT_THAT(CauseOf(github, {.id = "k", .secret = "secret\n"}, MustSign(github, kKey, "{}")), HasSubstr("line break"));
+  EXPECT_THAT(CauseOf(github, {.id = "k", .secret = "c2VjcmV0"}, MustSign(github, kKey, "{}")),
+              HasSubstr("base64-decoded"));
+  EXPECT_THAT(CauseOf(github, {.id = "k", .secret = "secret\n"}, MustSign(github, kKey, "{}")),
+              HasSubstr("line break"));
   EXPECT_THAT(CauseOf(*FindPreset("stripe"), {.id = "k", .secret = "abc"},
                       MustSign(*FindPreset("stripe"), {.id = "k", .secret = "whsec_abc"}, "{}")),
               HasSubstr("lacks its beginning, whsec_"));
@@ -79,7 +81,8 @@ TEST(Diagnose, FindsTheUrlThatWasSigned) {
 TEST(Diagnose, TellsTimeFromSignature) {
   const provider::Provider& slack = *FindPreset("slack");
   EXPECT_THAT(CauseOf(slack, kKey, MustSign(slack, kKey, "{}"), Now() + absl::Hours(1)), HasSubstr("too old"));
-  EXPECT_THAT(CauseOf(slack, kKey, MustSign(slack, {.id = "k", .secret = "other"}, "{}")), HasSubstr("secret is another one"));
+  EXPECT_THAT(CauseOf(slack, kKey, MustSign(slack, {.id = "k", .secret = "other"}, "{}")),
+              HasSubstr("secret is another one"));
   EXPECT_THAT(CauseOf(slack, kKey, TestRequest()), HasSubstr("X-Slack-Signature"));
 }
 

@@ -49,16 +49,16 @@ TEST(Handshake, MetasVerifyTokenIsCompared) {
 }
 
 TEST(Handshake, ZoomsReplyIsComputed) {
-  const auto verifier = MustCreate(*FindPreset("zoom"), {{.id = "old", .secret = "x"}, {.id = "k", .secret = "zoom-secret-token"}});
+  const auto verifier =
+      MustCreate(*FindPreset("zoom"), {{.id = "old", .secret = "x"}, {.id = "k", .secret = "zoom-secret-token"}});
   TestRequest request;
   request.body = R"({"payload":{"plainToken":"qgg8vlvZRS6UYooatFL8Aw"},"event":"endpoint.url_validation"})";
   const auto reply = Match(*verifier, request, HandshakePhase::kVerified, "k");
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->content_type, "application/json");
   // From the provider's vectors.
-  EXPECT_EQ(reply->body,
-            R"({"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":)"
-            R"("d9e0d764a78494688ba3f2d5c0ed4ca311394b4834d959759213424d2df961e3"})");
+  EXPECT_EQ(reply->body, R"({"plainToken":"qgg8vlvZRS6UYooatFL8Aw","encryptedToken":)"
+                         R"("d9e0d764a78494688ba3f2d5c0ed4ca311394b4834d959759213424d2df961e3"})");
 }
 
 TEST(Handshake, HeadersCanNotBeInjected) {
@@ -78,7 +78,8 @@ TEST(Handshake, HeadersCanNotBeInjected) {
 TEST(Handshake, JsonRepliesOfEveryShape) {
   const auto preset = MustLoad(
       "name: a\nverify: {scheme: none}\nhandshakes:\n  - when: {query.c: \"*\"}\n    verified: false\n    reply:\n"
-      "      status: 202\n      json: {text: \"a{query.c}\\n\", list: [1, true, null, \"1\", word], deep: {\"{{x}}\": \"[[y]]\"}}\n");
+      "      status: 202\n      json: {text: \"a{query.c}\\n\", list: [1, true, null, \"1\", word], deep: {\"{{x}}\": "
+      "\"[[y]]\"}}\n");
   TestRequest request;
   request.target = "/in?c=%22q%22";
   const auto reply = Match(*MustCreate(*preset, {}), request, HandshakePhase::kUnverified);

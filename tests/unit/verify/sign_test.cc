@@ -79,7 +79,8 @@ TEST(Sign, StripesHeaderLooksLikeStripes) {
   input.now = Now();
   const auto made = Sign(*FindPreset("stripe"), {.id = "k", .secret = "s"}, input);
   ASSERT_TRUE(made.ok());
-  EXPECT_THAT(made->headers, testing::Contains(testing::Pair("Stripe-Signature", testing::StartsWith("t=1750000000,v1="))));
+  EXPECT_THAT(made->headers,
+              testing::Contains(testing::Pair("Stripe-Signature", testing::StartsWith("t=1750000000,v1="))));
   EXPECT_THAT(made->headers, testing::Contains(testing::Pair("Content-Type", "application/json")));
 }
 

@@ -164,8 +164,9 @@ TEST(Verifier, KeysAreDecodedOnceAndNeverGuessed) {
   EXPECT_THAT(error(std::vector<Key>(kMaxKeys + 1)), HasSubstr("at most"));
   EXPECT_THAT(std::string(Verifier::Create(*FindPreset("meta"), {{.id = "k", .secret = "s"}}).status().message()),
               HasSubstr("parameter 'verify_token' is missing"));
-  EXPECT_THAT(std::string(Verifier::Create(*FindPreset("adyen-platform"), {{.id = "k", .secret = "abc"}}).status().message()),
-              HasSubstr("hex"));
+  EXPECT_THAT(
+      std::string(Verifier::Create(*FindPreset("adyen-platform"), {{.id = "k", .secret = "abc"}}).status().message()),
+      HasSubstr("hex"));
   EXPECT_THAT(std::string(Verifier::Create(*FindPreset("discord"), {{.id = "k", .secret = "abcd"}}).status().message()),
               HasSubstr("Ed25519"));
   Options options;
@@ -253,24 +254,24 @@ TEST(Verifier, EverySchemeMatchesItsReference) {
     const char* long_key;
   };
   const Reference references[] = {
-      {"hmac-sha1",
-       "f9bef091fe00d9f5128593836dba99e193f08174",
-       "71d5006fe1cd8b7ef1777aec7667442b20e59150"},
-      {"hmac-sha256",
-       "342e519ce0ad6c03a36b98eeb3f1d130db4813b9df4d1160eda488d712dc78ee",
+      {"hmac-sha1", "f9bef091fe00d9f5128593836dba99e193f08174", "71d5006fe1cd8b7ef1777aec7667442b20e59150"},
+      {"hmac-sha256", "342e519ce0ad6c03a36b98eeb3f1d130db4813b9df4d1160eda488d712dc78ee",
        "b3a38d46719789dfefed34be1021ac39431c5163a6858e1a63eb7413278d9435"},
       {"hmac-sha384",
        "d9a50eb061a93559f2f6be2b1ad341829beae2cc8ee6984e652f0433c40864c8a2fbed044bcbbb98d4b43e4925ece2b5",
        "f7a67b33d4eefb3ce4345b6439ff3fcc71bae67c4c479350df4bfa9f477dc2be96790708a5186d90b8091e6f02644375"},
       {"hmac-sha512",
-       "bb9ec7701f7de8a362d775b9bfcb61a474bf8bf69d5dbee0689a4b284bc59a54ffd1cfdc05151759afd97ffd1a255b3849ce775ea4be799a65e6a19ac97e2ade",
-       "0fe6894a494ac6dd46fd6df746b09750438090a1fe7fc6b964700730c8b443bd57bca0038139e6726fce906383471d7cf2313669a5efdc2abe10010ae7173eb2"},
+       "bb9ec7701f7de8a362d775b9bfcb61a474bf8bf69d5dbee0689a4b284bc59a54ffd1cfdc05151759afd97ffd1a255b3849ce775ea4be799"
+       "a65e6a19ac97e2ade",
+       "0fe6894a494ac6dd46fd6df746b09750438090a1fe7fc6b964700730c8b443bd57bca0038139e6726fce906383471d7cf2313669a5efdc2"
+       "abe10010ae7173eb2"},
   };
   for (const Reference& reference : references) {
     SCOPED_TRACE(reference.scheme);
-    const auto preset = MustLoad(std::string("name: a\nverify: {scheme: ") + reference.scheme + ", signature: header.S}");
-    for (const auto& [secret, mac] : {std::pair(std::string("k"), reference.short_key),
-                                      std::pair(std::string(300, 'k'), reference.long_key)}) {
+    const auto preset =
+        MustLoad(std::string("name: a\nverify: {scheme: ") + reference.scheme + ", signature: header.S}");
+    for (const auto& [secret, mac] :
+         {std::pair(std::string("k"), reference.short_key), std::pair(std::string(300, 'k'), reference.long_key)}) {
       TestRequest request;
       request.body = "abc";
       request.headers = {{"S", mac}};

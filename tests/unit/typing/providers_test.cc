@@ -1,0 +1,193 @@
+// Payloads as the providers send them (tests/data) go into the built-in messages whole.
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "gtest/gtest.h"
+#include "simdjson.h"
+#include "tests/unit/typing/testing.h"
+
+namespace hookstream::typing {
+namespace {
+
+std::string Data(const std::string& name) { return ReadFile(std::string(HOOKSTREAM_TEST_DATA) + "/" + name); }
+
+struct Sample {
+  const char* file;
+  const char* type;
+  const char* message;
+  // Pointer in the message's JSON (fields' own names) and the value there.
+  std::vector<std::pair<const char*, const char*>> expected;
+};
+
+std::ostream& operator<<(std::ostream& out, const Sample& sample) { return out << sample.file; }
+
+class ProvidersTest : public testing::TestWithParam<Sample> {};
+
+TEST_P(ProvidersTest, APayloadIsFullyTyped) {
+  const Sample& sample = GetParam();
+  const std::string file = sample.file;
+  const bool form = file.ends_with(".form");
+  const std::string provider = file.substr(0, file.find('/'));
+  const Typed typed =
+      Convert(TestRegistry(), provider, sample.type, form ? ContentKind::kForm : ContentKind::kJson, Data(file));
+  ASSERT_EQ(typed.status, TypedStatus::kFull) << Notes(typed);
+  EXPECT_TRUE(typed.notes.empty()) << Notes(typed);
+  EXPECT_EQ(typed.message, absl::StrCat("hookstream.", provider, ".v1.", sample.message));
+  const std::string json = ToJson(TestRegistry(), typed);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element root = parser.parse(json).value();
+  for (const auto& [pointer, value] : sample.expected) {
+    simdjson::dom::element found;
+    ASSERT_EQ(root.at_pointer(pointer).get(found), simdjson::SUCCESS) << pointer << "\n" << json;
+    EXPECT_EQ(simdjson::minify(found), value) << pointer;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Samples, ProvidersTest,
+    testing::Values(
+        Sample{"stripe/payment_intent.succeeded.json",
+               "payment_intent.succeeded",
+               "PaymentIntentEvent",
+               {{"/id", "\"evt_3QZx8sKx2Yc0Tq1m0kL5mN6o\""},
+                {"/created", "\"2025-11-23T12:13:24Z\""},
+                {"/request_id", "\"req_8sKx2Yc0Tq1mZl\""},
+                {"/payment_intent/amount", "\"4999\""},
+                {"/payment_intent/status", "\"PAYMENT_INTENT_STATUS_SUCCEEDED\""},
+                {"/payment_intent/capture_method", "\"CAPTURE_METHOD_AUTOMATIC_ASYNC\""},
+                {"/payment_intent/customer", "\"cus_R1s2T3u4V5w6X7\""},
+                {"/payment_intent/metadata/order_id", "\"1042\""},
+                {"/payment_intent/shipping/address/city", "\"Berlin\""},
+                {"/payment_intent/payment_method_options/card/request_three_d_secure", "\"automatic\""},
+                {"/payment_intent/rest/payment_method_configuration_details/id", "\"pmc_1PaBcDeFgHiJkLmN\""}}},
+        Sample{"stripe/payment_intent.payment_failed.json",
+               "payment_intent.payment_failed",
+               "PaymentIntentEvent",
+               {{"/payment_intent/latest_charge", "\"ch_expanded\""},
+                {"/payment_intent/last_payment_error/decline_code", "\"insufficient_funds\""},
+                {"/payment_intent/last_payment_error/payment_method", "\"pm_1QZx8rKx2Yc0Tq1mKlMnOpQr\""}}},
+        Sample{"stripe/charge.succeeded.json",
+               "charge.succeeded",
+               "ChargeEvent",
+               {{"/charge/status", "\"CHARGE_STATUS_SUCCEEDED\""},
+                {"/charge/outcome/risk_score", "\"23\""},
+                {"/charge/payment_method_details/card/last4", "\"4242\""}}},
+        Sample{"stripe/charge.refunded.json",
+               "charge.refunded",
+               "ChargeEvent",
+               {{"/charge/refunded", "true"},
+                {"/previous_attributes/refunded", "false"},
+                {"/previous_attributes/receipt_number", "null"}}},
+        Sample{"stripe/charge.dispute.created.json",
+               "charge.dispute.created",
+               "DisputeEvent",
+               {{"/dispute/evidence_due_by", "\"2025-12-01T13:19:59Z\""}, {"/dispute/reason", "\"fraudulent\""}}},
+        Sample{"stripe/refund.created.json", "refund.created", "RefundEvent", {{"/refund/amount", "\"4999\""}}},
+        Sample{"stripe/customer.subscription.updated.json",
+               "customer.subscription.updated",
+               "SubscriptionEvent",
+               {{"/subscription/status", "\"SUBSCRIPTION_STATUS_ACTIVE\""},
+                {"/subscription/items/0/quantity", "\"12\""},
+                {"/subscription/items/0/price/recurring/interval", "\"month\""},
+                {"/subscription/items/0/price/unit_amount_decimal", "\"2900\""},
+                {"/subscription/collection_method", "\"COLLECTION_METHOD_CHARGE_AUTOMATICALLY\""},
+                {"/previous_attributes/items/data/0/quantity", "10"}}},
+        Sample{"stripe/invoice.paid.json",
+               "invoice.paid",
+               "InvoiceEvent",
+               {{"/invoice/status", "\"INVOICE_STATUS_PAID\""},
+                {"/invoice/subscription", "\"sub_1QaBcDeFgHiJkLmN\""},
+                {"/invoice/lines/0/price", "\"price_1PaBcDeFgHiJkLmN\""},
+                {"/invoice/lines/0/product", "\"prod_QaBcDeFgHiJkLm\""},
+                {"/invoice/lines/0/proration", "false"}}},
+        Sample{"stripe/invoice.paid.2024-06-20.json",
+               "invoice.paid",
+               "InvoiceEvent",
+               {{"/invoice/subscription", "\"sub_1QaBcDeFgHiJkLmN\""},
+                {"/invoice/payment_intent", "\"pi_3QZx8sKx2Yc0Tq1m0aB1cD2e\""},
+                {"/invoice/lines/0/price", "\"price_1PaBcDeFgHiJkLmN\""},
+                {"/invoice/lines/0/product", "\"prod_QaBcDeFgHiJkLm\""},
+                {"/invoice/lines/0/subscription_item", "\"si_R1s2T3u4V5w6X7\""}}},
+        Sample{"stripe/checkout.session.completed.json",
+               "checkout.session.completed",
+               "CheckoutSessionEvent",
+               {{"/session/payment_status", "\"CHECKOUT_PAYMENT_STATUS_PAID\""},
+                {"/session/mode", "\"CHECKOUT_SESSION_MODE_PAYMENT\""},
+                {"/session/customer_details/tax_ids/0/value", "\"DE123456789\""},
+                {"/session/custom_fields/0/text/value", "\"Enjoy\""}}},
+        Sample{"github/push.json",
+               "push",
+               "PushEvent",
+               {{"/repository/full_name", "\"acme-build/widgets\""},
+                {"/repository/created_at", "\"2019-05-15T15:19:25Z\""},
+                {"/head_commit/is_distinct", "true"}}},
+        Sample{"github/pull_request.json",
+               "pull_request.opened",
+               "PullRequestEvent",
+               {{"/pull_request/state", "\"PULL_REQUEST_STATE_OPEN\""}, {"/number", "\"2\""}}},
+        Sample{"twilio/message.delivered.form",
+               "message.delivered",
+               "MessageStatusEvent",
+               {{"/message_status", "\"MESSAGE_STATUS_DELIVERED\""},
+                {"/to_number", "\"+15558675310\""},
+                {"/rest/order", "\"1042\""}}},
+        Sample{
+            "twilio/message.undelivered.form", "message.undelivered", "MessageStatusEvent", {{"/error_code", "30006"}}},
+        Sample{"twilio/message.received.form",
+               "message.received",
+               "InboundMessageEvent",
+               {{"/body", "\"Two pictures \xE2\x9C\x93\""},
+                {"/num_media", "2"},
+                {"/media_urls", R"(["https://api.twilio.com/2/a.jpg","https://api.twilio.com/2/b.png"])"},
+                {"/media_content_types", R"(["image/jpeg","image/png"])"},
+                {"/channel_metadata/data/context/ProfileName", "\"Jo\""}}},
+        Sample{"openai/response.completed.json",
+               "response.completed",
+               "ResponseEvent",
+               {{"/response_id", "\"resp_abc123\""}, {"/created_at", "\"2025-06-18T22:50:18Z\""}}},
+        Sample{"openai/batch.failed.json", "batch.failed", "BatchEvent", {{"/batch_id", "\"batch_abc123\""}}},
+        Sample{"slack/message.json",
+               "message",
+               "MessageEvent",
+               {{"/event/text", "\"Deploy is done :tada:\""},
+                {"/event/ts", "\"1763900099.000200\""},
+                {"/event/time", "\"2025-11-23T12:14:59.000200Z\""},
+                {"/event/blocks/0/elements/0/elements/1/name", "\"tada\""},
+                {"/event/files/0/size", "\"53221\""},
+                {"/event/files/0/rest/original_w", "1200"},
+                {"/authorizations/0/is_bot", "true"}}},
+        Sample{"slack/message.channel_join.json",
+               "message.channel_join",
+               "MessageEvent",
+               {{"/event/subtype", "\"channel_join\""}, {"/event/inviter", "\"U061F7AUR\""}}},
+        Sample{"slack/message.message_changed.json",
+               "message.message_changed",
+               "MessageEvent",
+               {{"/event/message/edited/user", "\"U2147483697\""},
+                {"/event/previous_message/text", "\"Deploy is done :tada:\""}}}));
+
+// A file in tests/data that nobody converts would say nothing.
+TEST(ProviderSamplesTest, EverySampleIsUsed) {
+  std::set<std::string> used;
+  const auto* const suite = testing::UnitTest::GetInstance();
+  for (int i = 0; i < suite->total_test_suite_count(); ++i) {
+    const testing::TestSuite& tests = *suite->GetTestSuite(i);
+    for (int j = 0; j < tests.total_test_count(); ++j) {
+      const char* const value = tests.GetTestInfo(j)->value_param();
+      if (value != nullptr) used.insert(value);
+    }
+  }
+  for (const char* provider : {"stripe", "github", "twilio", "openai", "slack"}) {
+    const std::filesystem::path folder = std::filesystem::path(HOOKSTREAM_TEST_DATA) / provider;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      const std::string name = absl::StrCat(provider, "/", entry.path().filename().string());
+      EXPECT_EQ(used.count(name), 1u) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hookstream::typing
