@@ -1,4 +1,5 @@
 // The commit thread.
+#include <pthread.h>
 #include <rocksdb/iostats_context.h>
 #include <rocksdb/perf_level.h>
 
@@ -43,6 +44,7 @@ double Seconds(SteadyClock::duration d) { return std::chrono::duration<double>(d
 }  // namespace
 
 void EmbeddedStore::CommitLoop() {
+  pthread_setname_np(pthread_self(), "store-commit");
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableTimeExceptForMutex);
   SteadyClock::time_point maintained = SteadyClock::now();
   Batch batch;
@@ -311,12 +313,6 @@ void EmbeddedStore::AddHousekeeping(Batch& batch, rocksdb::WriteBatch& out) {
   const SteadyClock::time_point now = SteadyClock::now();
   const bool company = out.Count() > 0;
   if (Seconds(now - housekept_) < absl::ToDoubleSeconds(options_.maintenance_interval)) return;
-  if (const Seq below = drop_below_; below != 0) {
-    for (const Cf family : {Cf::kLog, Cf::kIdx}) {
-      out.DeleteRange(database_->cf(family), embedded::SeqKey(0), embedded::SeqKey(below));
-    }
-    batch.housekeeping.dropped_below = below;
-  }
   // How far subscriptions have come that had nothing to settle, or else a restart would filter again from where they
   // were.
   std::vector<SubscriptionPtr> attached;
@@ -382,10 +378,6 @@ void EmbeddedStore::Apply(Batch& batch) {
       ++subscription->dead_changes;
     }
     if (delta.first_page_saved.has_value()) subscription->first_page_saved = *delta.first_page_saved;
-  }
-  if (batch.housekeeping.dropped_below != 0) {
-    Seq below = batch.housekeeping.dropped_below;
-    drop_below_.compare_exchange_strong(below, 0);
   }
   for (const OutcomeOp& op : batch.outcomes) {
     if (op.marked) SettleClaims(op, op.status.ok());

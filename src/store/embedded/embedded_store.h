@@ -147,7 +147,6 @@ class EmbeddedStore final : public Store {
   };
 
   struct Batch;
-  struct Housekeeping;
 
   // --- lifecycle.cc ---
   absl::Status Load(embedded::Database& database, embedded::LoadedState& state);
@@ -183,7 +182,8 @@ class EmbeddedStore final : public Store {
   void ReadForFeed(const SubscriptionPtr& subscription);
   absl::Status ReadAgain(const SubscriptionPtr& subscription, uint64_t epoch, std::vector<Claimed>& claimed);
   absl::Status ReadNew(const SubscriptionPtr& subscription, uint64_t epoch, std::vector<Claimed>& claimed);
-  absl::StatusOr<EventRef> LoadEvent(Seq seq);
+  // From the tail, or by `reader`, which keeps its place: events close to each other are read together.
+  absl::StatusOr<EventRef> LoadEvent(Seq seq, embedded::LogReader& reader);
   void FeedCommit(const SubscriptionPtr& subscription, const std::shared_ptr<embedded::FeedLink>& feed,
                   Generation generation, CommitToken token, std::vector<Outcome> outcomes, bool confirm);
   void Detach(const SubscriptionPtr& subscription, const std::shared_ptr<embedded::FeedLink>& feed);
@@ -232,8 +232,8 @@ class EmbeddedStore final : public Store {
   std::unique_ptr<embedded::Metrics> metrics_;
   std::unique_ptr<embedded::Tail> tail_;
 
-  embedded::Worker completion_;
-  embedded::Worker reader_;
+  embedded::Worker completion_{"store-complete"};
+  embedded::Worker reader_{"store-read"};
   std::thread commit_thread_;
   std::atomic<bool> started_ = false;
 
@@ -279,7 +279,6 @@ class EmbeddedStore final : public Store {
   std::atomic<uint64_t> bytes_end_ = 0;
   std::atomic<uint64_t> bytes_begin_ = 0;
   std::atomic<int64_t> oldest_received_us_ = 0;  // of the event at trim_
-  std::atomic<Seq> drop_below_ = 0;              // a range delete is due up to here
   std::atomic<int64_t> disk_bytes_ = 0;
   std::atomic<bool> maintaining_ = false;
   embedded::AgeMs aged_ = 0;  // of the reader thread: when history was last trimmed by age

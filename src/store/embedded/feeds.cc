@@ -321,9 +321,9 @@ void EmbeddedStore::ReadForFeed(const SubscriptionPtr& subscription) {
   Wake(subscription);
 }
 
-absl::StatusOr<EventRef> EmbeddedStore::LoadEvent(Seq seq) {
+absl::StatusOr<EventRef> EmbeddedStore::LoadEvent(Seq seq, LogReader& reader) {
   if (EventRef event = tail_->Find(seq); event != nullptr) return event;
-  LogReader reader(*database_, trim_, head_ + 1, /*scan=*/false);
+  if (reader.Holds(seq)) return reader.Event(seq);
   if (!reader.Seek(seq)) {
     HS_RETURN_IF_ERROR(reader.status());
   } else if (reader.chunk().first <= seq) {
@@ -350,10 +350,11 @@ absl::Status EmbeddedStore::ReadAgain(const SubscriptionPtr& subscription, uint6
     generation = subscription->record.generation;
     bytes_left = std::min(subscription->want_bytes, kReadBytesMax);
   }
+  LogReader reader(*database_, trim_, head_ + 1, /*scan=*/false);
   for (const auto& [seq, has_record] : wanted) {
     if (bytes_left <= 0) break;
     Claimed claim;
-    auto event = LoadEvent(seq);
+    auto event = LoadEvent(seq, reader);
     if (absl::IsNotFound(event.status())) {
       MutexLock lock(subscription->mutex);
       if (subscription->epoch != epoch) return absl::OkStatus();

@@ -77,11 +77,6 @@ struct LoadedState {
 
 }  // namespace embedded
 
-struct EmbeddedStore::Housekeeping {
-  bool clock = false;
-  Seq dropped_below = 0;
-};
-
 // One commit under way.
 struct EmbeddedStore::Batch {
   // What outcomes change in one subscription, applied once they are durable.
@@ -103,7 +98,6 @@ struct EmbeddedStore::Batch {
   embedded::ChunkHeader header;
   int64_t duplicates = 0;
   absl::flat_hash_map<embedded::Subscription*, Delta> deltas;
-  Housekeeping housekeeping;
 };
 
 }  // namespace hookstream::store

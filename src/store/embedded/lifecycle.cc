@@ -458,6 +458,10 @@ bool EmbeddedStore::Reopen() {
     absl::Status status = opened.status();
     LoadedState state;
     if (status.ok()) status = Load(**opened, state);
+    if (status.ok() && state.last < head_) {
+      status = absl::DataLossError(absl::StrCat("events ", state.last + 1, " to ", head_.load(),
+                                                " were acknowledged, and are gone from ", options_.data_dir));
+    }
     if (status.ok()) {
       rocksdb::WriteBatch probe;
       probe.Put((*opened)->cf(Cf::kMeta), embedded::meta_key::kClock, EncodeClockMark(age_.Mark()));

@@ -62,11 +62,13 @@ bool LogReader::Load() {
   bodies_.Reset();
   if (!index_->Valid()) {
     status_ = ToStatus(index_->status());
+    chunk_ = ChunkIndex();
     return false;
   }
   const Seq first = SeqOfKey(View(index_->key()));
   status_ = ParseChunkIndex(first, View(index_->value()), chunk_);
   if (!status_.ok()) {
+    chunk_ = ChunkIndex();
     status_ = absl::DataLossError(absl::StrCat("the index of the events from ", first, " on is damaged"));
   }
   return status_.ok();

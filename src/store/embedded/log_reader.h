@@ -26,6 +26,8 @@ class LogReader {
   bool Previous();
   const absl::Status& status() const { return status_; }
 
+  // Does the chunk at the cursor hold it?
+  bool Holds(Seq seq) const { return seq >= chunk_.first && seq < chunk_.end(); }
   // Of the chunk at the cursor; valid until it moves.
   const ChunkIndex& chunk() const { return chunk_; }
   // `seq` must be in the chunk. NOT_FOUND: trimmed in the meantime. DATA_LOSS: damaged.

@@ -166,7 +166,8 @@ absl::StatusOr<EventPage> EmbeddedStore::ReadPageBackwards(const Position& from,
 void EmbeddedStore::ReadOne(Seq seq, Done<EventRef> done) {
   Query<EventRef>(std::move(done), [this, seq]() -> absl::StatusOr<EventRef> {
     if (seq < trim_) return absl::NotFoundError(absl::StrCat("event ", seq, " is not stored any more"));
-    return LoadEvent(seq);
+    LogReader reader(*database_, trim_, head_ + 1, /*scan=*/false);
+    return LoadEvent(seq, reader);
   });
 }
 
@@ -180,11 +181,12 @@ void EmbeddedStore::ListDead(SubscriptionId id, Seq from, MetaFilter filter, Pag
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &end_slice;
     const std::unique_ptr<rocksdb::Iterator> it(database_->db().NewIterator(options, database_->cf(Cf::kDead)));
+    LogReader reader(*database_, trim_, head_ + 1, /*scan=*/false);
     for (it->Seek(embedded::DeadKey(id, from)); it->Valid(); it->Next()) {
       const Seq seq = embedded::SeqOfKey(embedded::View(it->key()).substr(8));
       page.next = seq;
       if (!budget.Examine()) return page;
-      HS_ASSIGN_OR_RETURN(EventRef event, LoadEvent(seq));
+      HS_ASSIGN_OR_RETURN(EventRef event, LoadEvent(seq, reader));
       const EventData& data = event->data;
       if (filter && !filter({seq, data.source, data.provider, data.type, data.received_at})) continue;
       if (!budget.Take(data.Bytes())) return page;

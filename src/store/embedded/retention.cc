@@ -1,8 +1,10 @@
 // What is kept, and the end of what is not.
 //
-// Trim: the reader thread finds how far history may go; a commit of its own makes that the trim sequence, durably, and
-// checks again that nobody needs what lies below; then whole files are dropped, and a range delete hides the rest until
-// compaction meets it. Every reader begins at the trim sequence, so none walks over what has been deleted.
+// Trim: the reader thread finds how far history may go; a commit of its own makes that the trim sequence, durably,
+// after it has checked again that nobody needs what lies below; then the files that lie below it altogether are
+// dropped. What is left below it in the oldest file goes with that file. No range delete hides it: every reader begins
+// at the trim sequence, and a tombstone over all of history would make compaction rewrite files that it otherwise only
+// moves.
 #include <algorithm>
 #include <utility>
 
@@ -237,7 +239,6 @@ void EmbeddedStore::PostTrim(Seq trim, uint64_t events_begin, uint64_t bytes_beg
             Log(LogLevel::kWarning, "files of trimmed events could not be removed; tried again at the next trim",
                 {{"error", dropped.ToString()}});
           }
-          drop_below_ = trim;
         });
       },
   });

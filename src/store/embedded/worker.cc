@@ -1,5 +1,7 @@
 #include "store/embedded/worker.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 namespace hookstream::store::embedded {
@@ -36,6 +38,7 @@ size_t Worker::Pending() const {
 }
 
 void Worker::Run() {
+  pthread_setname_np(pthread_self(), name_);
   std::vector<Task> batch;
   for (;;) {
     {

@@ -16,7 +16,8 @@ class Worker {
  public:
   using Task = absl::AnyInvocable<void() &&>;
 
-  Worker() = default;
+  // `name`: of the thread, for top and gdb; at most 15 characters.
+  explicit Worker(const char* name) : name_(name) {}
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -30,6 +31,7 @@ class Worker {
  private:
   void Run();
 
+  const char* const name_;
   mutable Mutex mutex_;
   CondVar wake_;
   std::vector<Task> tasks_ HS_GUARDED_BY(mutex_);
