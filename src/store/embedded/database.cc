@@ -3,11 +3,14 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
+#include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -45,6 +48,24 @@ class DedupeExpiry : public rocksdb::CompactionFilter {
   const std::atomic<AgeMs>* const age_;
 };
 
+// RocksDB's own log goes into ours. Its LOG file would be on the disk that fills up, and Debian's build ends the process
+// by an assertion when a write to it follows one that failed (tests/integration/disk_full_test.cc).
+class InfoLog final : public rocksdb::Logger {
+ public:
+  InfoLog() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override { Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments); }
+  void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    const LogLevel ours = level >= rocksdb::InfoLogLevel::ERROR_LEVEL && level <= rocksdb::InfoLogLevel::FATAL_LEVEL
+                              ? LogLevel::kWarning
+                              : LogLevel::kDebug;
+    if (!LogEnabled(ours)) return;
+    char line[512];
+    const int length = std::vsnprintf(line, sizeof(line), format, arguments);
+    if (length > 0) Log(ours, "RocksDB", {{"message", std::string_view(line)}});
+  }
+};
+
 class BackgroundErrors : public rocksdb::EventListener {
  public:
   explicit BackgroundErrors(std::function<void()> on_error) : on_error_(std::move(on_error)) {}
@@ -65,9 +86,7 @@ rocksdb::Options BaseOptions(const DatabaseOptions& options) {
   // A failed flush is recovered from by reopening: one way, whatever failed.
   base.max_bgerror_resume_count = 0;
   base.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  base.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  base.max_log_file_size = 4 * kMiB;
-  base.keep_log_file_num = 4;
+  base.info_log = std::make_shared<InfoLog>();
   base.max_open_files = 1024;
   base.compression = rocksdb::kNoCompression;
   if (options.on_background_error) {
