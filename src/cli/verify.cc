@@ -18,6 +18,7 @@ struct Verify {
   Common common;
   ProviderOption provider;
   std::string secret;
+  std::string key_id = "secret";
   std::string method = "POST";
   std::string url = "https://hooks.example.com/";
   std::vector<std::string> headers;
@@ -46,7 +47,7 @@ struct Verify {
     request.body = bytes;
     request.received = time;
     std::vector<verify::Key> keys;
-    if (!secret.empty()) keys.push_back({"secret", secret});
+    if (!secret.empty()) keys.push_back({key_id, secret});
     const auto diagnosis = verify::Diagnose(preset, keys, provider.Params(), request, time);
     if (!diagnosis.ok()) FailUsage(std::string(diagnosis.status().message()));
     const verify::Verdict& verdict = diagnosis->verdict;
@@ -81,6 +82,7 @@ void AddVerify(CLI::App& app, int& exit_code) {
       [verify] { verify->Run(); });
   verify->provider.Add(*verb);
   verb->add_option("--secret,-s", verify->secret, "as the provider's page shows it")->envname("HOOKSTREAM_SECRET");
+  verb->add_option("--key-id", verify->key_id, "the key's name, for providers whose requests name their key (Pusher)");
   verb->add_option("--now", verify->now, "the time of receipt, as Unix seconds (default: now)")
       ->type_name("UNIX")
       ->each([verify](const std::string&) { verify->now_given = true; });
