@@ -46,8 +46,8 @@ async def test_a_confirmed_ack_survives_a_crash_of_the_relay(relay):
         first = relay.send()
         (delivery,) = await take(stream, 1)
         await delivery.ack()
-        relay.kill()
-        relay.start()
+        await asyncio.to_thread(relay.kill)
+        await asyncio.to_thread(relay.start)
         second = relay.send()
         (delivery,) = await take(stream, 1)
         assert delivery.event.id == second != first
@@ -124,8 +124,8 @@ async def test_the_stream_comes_back_after_the_relay_does(relay):
         relay.send()
         (delivery,) = await take(stream, 1)
         await delivery.ack()
-        relay.stop()
-        relay.start()
+        await asyncio.to_thread(relay.stop)
+        await asyncio.to_thread(relay.start)
         event_id = relay.send()
         (delivery,) = await take(stream, 1)
         assert delivery.event.id == event_id

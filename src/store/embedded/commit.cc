@@ -235,23 +235,23 @@ void EmbeddedStore::AddOutcomes(Batch& batch, rocksdb::WriteBatch& out) {
     MutexLock lock(subscription->mutex);
     const SubscriptionId id = subscription->record.id;
     const Generation generation = subscription->record.generation;
-    const embedded::SettledPages& settled = subscription->settled;
+    const uint64_t first_page = subscription->settled.first_page();
     for (auto& [number, page] : delta.pages) {
-      if (const SettledPage* present = settled.Find(number); present != nullptr) page.Add(*present);
+      if (const SettledPage* present = subscription->settled.Find(number); present != nullptr) page.Add(*present);
       out.Put(cf, embedded::PageKey(id, generation, number), EncodePage(page));
     }
-    if (settled.first_page() > subscription->first_page_saved || !delta.dead.empty()) {
+    if (first_page > subscription->first_page_saved || !delta.dead.empty()) {
       out.Put(cf, embedded::ProgressKey(id),
-              EncodeProgress({generation, settled.first_page() * kPageEvents,
+              EncodeProgress({generation, first_page * kPageEvents,
                               static_cast<uint64_t>(subscription->dead) + delta.dead.size()}));
-      delta.first_page_saved = settled.first_page();
+      delta.first_page_saved = first_page;
     }
     // Full pages that the frontier has passed are not needed any more.
-    if (settled.first_page() - subscription->first_page_saved > kSingleDeletesMax) {
+    if (first_page - subscription->first_page_saved > kSingleDeletesMax) {
       out.DeleteRange(cf, embedded::PageKey(id, generation, subscription->first_page_saved),
-                      embedded::PageKey(id, generation, settled.first_page()));
+                      embedded::PageKey(id, generation, first_page));
     } else {
-      for (uint64_t page = subscription->first_page_saved; page < settled.first_page(); ++page) {
+      for (uint64_t page = subscription->first_page_saved; page < first_page; ++page) {
         out.Delete(cf, embedded::PageKey(id, generation, page));
       }
     }

@@ -18,7 +18,6 @@ std::string WriteLog(const std::vector<size_t>& sizes, std::vector<size_t>& ends
   const testing::TempDir dir;
   rocksdb::Options options;
   options.create_if_missing = true;
-  options.env->SetBackgroundThreads(1);
   rocksdb::DB* raw = nullptr;
   EXPECT_TRUE(rocksdb::DB::Open(options, dir.path(), &raw).ok());
   const std::unique_ptr<rocksdb::DB> db(raw);

@@ -101,6 +101,12 @@ class Delivery:
         reject = subscriber_service_pb2.Reject(reason=_cut(reason))
         await self._settle(subscriber_service_pb2.Settlement(delivery_id=self.id, reject=reject))
 
+    def _forget(self, delivery_id: str) -> None:
+        delivery = self._held.pop(delivery_id, None) or self._handed_out.get(delivery_id)
+        self._handed_out.pop(delivery_id, None)
+        if delivery is not None and self._newest.get(delivery.event.id) == delivery_id:
+            del self._newest[delivery.event.id]
+
     async def _settle(self, settlement: subscriber_service_pb2.Settlement) -> None:
         if self._settled:
             raise RuntimeError(f"delivery {self.id} is settled already")
@@ -152,6 +158,7 @@ class AsyncSubscription:
         self._ready: asyncio.Queue[Optional[Delivery]] = asyncio.Queue()
         self._held: Dict[str, Delivery] = {}  # handed to us and not settled, queued ones too
         self._handed_out: Dict[str, Delivery] = {}  # of these, what the iterator has given
+        self._newest: Dict[str, str] = {}  # by event id: the delivery that can still settle it
         self._outbox: List[subscriber_service_pb2.Settlement] = []
         self._sent: Dict[str, subscriber_service_pb2.Settlement] = {}  # waiting for a result (confirm)
         self._results: Dict[str, asyncio.Future] = {}
@@ -233,16 +240,17 @@ class AsyncSubscription:
                 return
             self._idle.clear()
             waiter = asyncio.ensure_future(self._idle.wait())
-            done, _ = await asyncio.wait({waiter, self._runner}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({waiter, self._runner}, return_when=asyncio.FIRST_COMPLETED)
             waiter.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiter
 
     def _update_idle(self) -> None:
         if not self._handed_out and not self._outbox and not self._results:
             self._idle.set()
 
     async def _settle(self, settlement: subscriber_service_pb2.Settlement) -> None:
-        self._held.pop(settlement.delivery_id, None)
-        self._handed_out.pop(settlement.delivery_id, None)
+        self._forget(settlement.delivery_id)
         if self._failure is not None:
             raise self._failure
         self._outbox.append(settlement)
@@ -290,7 +298,7 @@ class AsyncSubscription:
     def _open_request(self) -> subscriber_service_pb2.SubscribeRequest:
         now = time.monotonic()
         for delivery_id in [i for i, d in self._held.items() if d._lease_end <= now]:
-            self._held.pop(delivery_id)
+            self._forget(delivery_id)
         request = subscriber_service_pb2.SubscribeRequest(open=self._open)
         del request.open.held_delivery_ids[:]
         held = list(self._held) + [s.delivery_id for s in self._outbox] + list(self._sent)
@@ -356,6 +364,9 @@ class AsyncSubscription:
                 delivery = Delivery(self, proto, payload)
                 if self._closing:
                     continue  # given back by the half-close
+                # A newer delivery of an event ends the older one: it can't be settled any more.
+                self._forget(self._newest.get(delivery.event.id, ""))
+                self._newest[delivery.event.id] = delivery.id
                 self._held[delivery.id] = delivery
                 self._ready.put_nowait(delivery)
         elif kind == "settled":
@@ -374,7 +385,7 @@ class AsyncSubscription:
             self.late_settlements += 1
             error = LeaseExpired(f"delivery {result.delivery_id} is out of its lease")
             # An extension that came too late says the same of a delivery that is still being worked on.
-            self._held.pop(result.delivery_id, None)
+            self._forget(result.delivery_id)
         elif result.status == status.SETTLEMENT_STATUS_RETRY:
             error = SettleFailed("the relay could not write the settlement; the event will be delivered again")
         if future is None:
