@@ -101,12 +101,6 @@ class Delivery:
         reject = subscriber_service_pb2.Reject(reason=_cut(reason))
         await self._settle(subscriber_service_pb2.Settlement(delivery_id=self.id, reject=reject))
 
-    def _forget(self, delivery_id: str) -> None:
-        delivery = self._held.pop(delivery_id, None) or self._handed_out.get(delivery_id)
-        self._handed_out.pop(delivery_id, None)
-        if delivery is not None and self._newest.get(delivery.event.id) == delivery_id:
-            del self._newest[delivery.event.id]
-
     async def _settle(self, settlement: subscriber_service_pb2.Settlement) -> None:
         if self._settled:
             raise RuntimeError(f"delivery {self.id} is settled already")
@@ -248,6 +242,12 @@ class AsyncSubscription:
     def _update_idle(self) -> None:
         if not self._handed_out and not self._outbox and not self._results:
             self._idle.set()
+
+    def _forget(self, delivery_id: str) -> None:
+        delivery = self._held.pop(delivery_id, None) or self._handed_out.get(delivery_id)
+        self._handed_out.pop(delivery_id, None)
+        if delivery is not None and self._newest.get(delivery.event.id) == delivery_id:
+            del self._newest[delivery.event.id]
 
     async def _settle(self, settlement: subscriber_service_pb2.Settlement) -> None:
         self._forget(settlement.delivery_id)
