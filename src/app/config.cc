@@ -32,7 +32,8 @@ absl::StatusOr<std::string> ReadSecretFile(const std::string& path) {
   std::string text(kSecretBytesMax + 1, '\0');
   file.read(text.data(), kSecretBytesMax + 1);
   if (file.bad()) return absl::UnavailableError(absl::StrCat("can't read '", path, "'"));
-  if (file.gcount() > kSecretBytesMax) return absl::InvalidArgumentError(absl::StrCat("'", path, "' is larger than 64KiB"));
+  if (file.gcount() > kSecretBytesMax)
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "' is larger than 64KiB"));
   text.resize(static_cast<size_t>(file.gcount()));
   // One line break, as an editor or `echo` leaves it; anything more may belong to the secret.
   if (!text.empty() && text.back() == '\n') text.pop_back();
@@ -46,7 +47,8 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
   int port = 0;
   if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 0 ||
       port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no address: write host:port, e.g. 127.0.0.1:8080 or [::]:8080"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is no address: write host:port, e.g. 127.0.0.1:8080 or [::]:8080"));
   }
   std::string host = text.substr(0, colon);
   if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -105,7 +107,8 @@ class Loader {
     if (map.describing()) return;
     if (!map.Has(key)) return;
     map.Skip(key);
-    map.Error(key, absl::StrCat("is not supported by this version; ", absl::string_view(instead.data(), instead.size())));
+    map.Error(key,
+              absl::StrCat("is not supported by this version; ", absl::string_view(instead.data(), instead.size())));
   }
 
   void PublicUrl(MapReader& map, std::string& url) {
@@ -165,7 +168,8 @@ class Loader {
     map.Bytes("max_bytes", store.max_bytes, kMiB, 1024 * kTiB);
     map.Bytes("max_queue_bytes", store.max_queue_bytes, kMiB, 64 * kGiB);
     map.Bytes("cache", store.cache, kMiB, 64 * kGiB);
-    if (!map.describing() && store.data_dir.empty()) map.Error("data_dir", "is missing: the folder that events are kept in");
+    if (!map.describing() && store.data_dir.empty())
+      map.Error("data_dir", "is missing: the folder that events are kept in");
   }
 
   // The secret that `map` names by exactly one of env, file and inline; empty after a problem.
@@ -199,7 +203,8 @@ class Loader {
     map.Time("not_before", key.not_before);
     map.Time("not_after", key.not_after);
     if (map.describing()) return;
-    if (key.not_before && key.not_after && *key.not_after <= *key.not_before) map.Error("not_after", "is not after not_before");
+    if (key.not_before && key.not_after && *key.not_after <= *key.not_before)
+      map.Error("not_after", "is not after not_before");
     if (key.id.size() > 64) map.Error("id", "is longer than 64 characters");
     if (key.id.empty()) key.id = absl::StrCat("key-", source.keys.size() + 1);
     for (const KeyConfig& other : source.keys) {
@@ -214,7 +219,8 @@ class Loader {
     std::string secret = Secret(map);
     if (map.describing()) return;
     if (name.empty()) map.Error("name", "is missing");
-    if (!source.secrets.emplace(name, std::move(secret)).second) map.Error("name", absl::StrCat("'", name, "' is given twice"));
+    if (!source.secrets.emplace(name, std::move(secret)).second)
+      map.Error("name", absl::StrCat("'", name, "' is given twice"));
   }
 
   void Source(MapReader& map) {
@@ -236,10 +242,12 @@ class Loader {
     map.Bytes("max_body", source.max_body, kKiB, 256 * kMiB);
     map.Rate("rate_limit", source.rate_limit);
     if (map.describing()) return;
-    if (!IsName(source.name)) map.Error("name", source.name.empty() ? "is missing" : "must be 1 to 63 characters of a-z, 0-9 and -");
+    if (!IsName(source.name))
+      map.Error("name", source.name.empty() ? "is missing" : "must be 1 to 63 characters of a-z, 0-9 and -");
     if (source.provider.empty()) map.Error("provider", "is missing: the name of a preset, e.g. stripe");
     for (const SourceConfig& other : config_.sources) {
-      if (other.name == source.name) map.Error("name", absl::StrCat("'", source.name, "' is the name of another source"));
+      if (other.name == source.name)
+        map.Error("name", absl::StrCat("'", source.name, "' is the name of another source"));
     }
     if (source.unverified && !source.keys.empty()) map.Error("keys", "are of no use with verification: none");
     config_.sources.push_back(std::move(source));
@@ -279,7 +287,8 @@ class Loader {
     }
     size_t on_key_failure = 0;
     if (map.Choice("on_key_failure", on_key_failure, {"skip", "block", "park"})) {
-      spec.set_on_key_failure(static_cast<v1::OnKeyFailure>(v1::ON_KEY_FAILURE_SKIP + static_cast<int>(on_key_failure)));
+      spec.set_on_key_failure(
+          static_cast<v1::OnKeyFailure>(v1::ON_KEY_FAILURE_SKIP + static_cast<int>(on_key_failure)));
     }
     int64_t max_unsettled = 10'000;
     map.Int("max_unsettled", max_unsettled, 1, 1'000'000);
@@ -293,7 +302,8 @@ class Loader {
     } else if (start == "latest") {
       spec.mutable_start()->set_latest(true);
     } else if (absl::ParseTime(absl::RFC3339_full, start, &time, &time_error)) {
-      *spec.mutable_start()->mutable_time() = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
+      *spec.mutable_start()->mutable_time() =
+          google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
     } else {
       map.Error("start", "must be earliest, latest, or a time as 2026-12-01T00:00:00Z");
     }
@@ -301,7 +311,8 @@ class Loader {
     map.Duration("max_lease", max_lease, absl::Seconds(1), absl::Hours(12));
     set_duration(max_lease, spec.mutable_max_lease());
     if (map.describing()) return;
-    if (!IsName(spec.name())) map.Error("name", spec.name().empty() ? "is missing" : "must be 1 to 63 characters of a-z, 0-9 and -");
+    if (!IsName(spec.name()))
+      map.Error("name", spec.name().empty() ? "is missing" : "must be 1 to 63 characters of a-z, 0-9 and -");
     for (const SubscriptionConfig& other : config_.subscriptions) {
       if (other.spec.name() == spec.name()) {
         map.Error("name", absl::StrCat("'", spec.name(), "' is the name of another subscription"));
@@ -312,7 +323,8 @@ class Loader {
 
   void File(MapReader& map, std::vector<FileConfig>& files, std::string_view key) {
     FileConfig file;
-    map.String(key, file.path, key == "file" ? "path of a FileDescriptorSet" : "path of a preset or of a folder of presets");
+    map.String(key, file.path,
+               key == "file" ? "path of a FileDescriptorSet" : "path of a preset or of a folder of presets");
     if (map.describing()) return;
     file.mark = map.MarkOf(key);
     if (file.path.empty()) {
@@ -336,7 +348,9 @@ class Loader {
   void Cross() {
     const auto error = [&](std::string_view message) { problems_.Error(YAML::Mark::null_mark(), message); };
     if (config_.store.max_queue_bytes < config_.http.max_body + config_.http.max_head) {
-      error("store.max_queue_bytes is smaller than http.max_body and http.max_head together: the largest request could never be stored");
+      error(
+          "store.max_queue_bytes is smaller than http.max_body and http.max_head together: the largest request could "
+          "never be stored");
     }
     if (config_.store.max_bytes < config_.store.retention_bytes) {
       error("store.max_bytes is smaller than store.retention.bytes: the store would be full before retention begins");
@@ -365,7 +379,8 @@ void ParseConfig(const std::string& text, const std::string& folder, Problems& p
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() != 1) {
-      problems.Error(YAML::Mark::null_mark(), documents.empty() ? "is empty" : "has several documents (separated by ---)");
+      problems.Error(YAML::Mark::null_mark(),
+                     documents.empty() ? "is empty" : "has several documents (separated by ---)");
       return;
     }
     Loader(problems, folder, config).Read(documents.front(), nullptr);

@@ -1,4 +1,5 @@
-// The relay's configuration: one YAML file, read strictly (see app/yaml.h), and checked as a whole before anything starts.
+// The relay's configuration: one YAML file, read strictly (see app/yaml.h), and checked as a whole before anything
+// starts.
 //
 // Everything that is wrong is reported, not only the first. Each key, with its kind and default, is described in
 // docs/configuration.md; a test compares that page with what the loader knows. Relative paths in the file are relative
@@ -42,12 +43,12 @@ struct SourceConfig {
   std::string provider;
   std::vector<KeyConfig> keys;
   std::map<std::string, std::string> secrets;  // what the preset lists under `secrets`, by name
-  bool unverified = false;  // `verification: none`
+  bool unverified = false;                     // `verification: none`
   bool enforce = true;
   absl::Duration dedupe_window = absl::Hours(72);
   std::optional<absl::Duration> max_age;  // of a signed time; absent: the preset's
   int64_t max_body = 0;                   // 0: http.max_body
-  std::optional<double> rate_limit;  // requests a second
+  std::optional<double> rate_limit;       // requests a second
   YAML::Mark mark;
 };
 

@@ -45,7 +45,8 @@ std::map<std::string, PresetRef> LoadOwnPresets(const Config& config, Problems& 
         if (extension == ".yaml" || extension == ".yml") files.push_back(file.path().string());
       }
       std::sort(files.begin(), files.end());
-      if (files.empty()) problems.Error(entry.mark, absl::StrCat("providers: there is no *.yaml in '", entry.path, "'"));
+      if (files.empty())
+        problems.Error(entry.mark, absl::StrCat("providers: there is no *.yaml in '", entry.path, "'"));
     } else {
       files.push_back(entry.path);
     }
@@ -65,7 +66,8 @@ std::map<std::string, PresetRef> LoadOwnPresets(const Config& config, Problems& 
       if (!presets.emplace(name, PresetRef(*std::move(preset))).second) {
         problems.Error(entry.mark, absl::StrCat("providers: '", file, "' has the name of another preset: ", name));
       } else if (provider::FindPreset(name) != nullptr) {
-        problems.Warning(entry.mark, absl::StrCat("providers: '", file, "' is used instead of the built-in preset ", name));
+        problems.Warning(entry.mark,
+                         absl::StrCat("providers: '", file, "' is used instead of the built-in preset ", name));
       }
     }
   }
@@ -78,8 +80,8 @@ PresetRef FindPreset(const std::map<std::string, PresetRef>& own, const std::str
   return {std::shared_ptr<const void>(), provider::FindPreset(name)};
 }
 
-void AddSource(const SourceConfig& source, const Config& config, const std::map<std::string, PresetRef>& own, Problems& problems,
-               Plan& plan) {
+void AddSource(const SourceConfig& source, const Config& config, const std::map<std::string, PresetRef>& own,
+               Problems& problems, Plan& plan) {
   const PresetRef preset = FindPreset(own, source.provider);
   if (preset == nullptr) {
     std::vector<std::string> names;
@@ -88,9 +90,10 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
     const std::string meant = Closest(source.provider, names);
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
-    problems.Error(source.mark, absl::StrCat("source '", source.name, "': there is no provider '", source.provider, "'; ",
-                                             meant.empty() ? absl::StrCat("there are: ", absl::StrJoin(names, ", "))
-                                                           : absl::StrCat("did you mean '", meant, "'?")));
+    problems.Error(source.mark,
+                   absl::StrCat("source '", source.name, "': there is no provider '", source.provider, "'; ",
+                                meant.empty() ? absl::StrCat("there are: ", absl::StrJoin(names, ", "))
+                                              : absl::StrCat("did you mean '", meant, "'?")));
     return;
   }
   ingest::SourceConfig made;
@@ -98,7 +101,8 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
   made.preset = preset;
   std::vector<verify::Key> keys;
   for (const KeyConfig& key : source.keys) {
-    keys.push_back({key.id, key.secret, key.not_before.value_or(absl::InfinitePast()), key.not_after.value_or(absl::InfiniteFuture())});
+    keys.push_back({key.id, key.secret, key.not_before.value_or(absl::InfinitePast()),
+                    key.not_after.value_or(absl::InfiniteFuture())});
     made.keys.push_back({keys.back().id, keys.back().secret, keys.back().not_before, keys.back().not_after});
   }
   verify::Params params;
@@ -121,7 +125,8 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
     }
   }
   if (preset->body_bytes_max && static_cast<int64_t>(*preset->body_bytes_max) > config.http.max_body) {
-    problems.Warning(source.mark, absl::StrCat("source '", source.name, "': the preset allows larger bodies than http.max_body"));
+    problems.Warning(source.mark,
+                     absl::StrCat("source '", source.name, "': the preset allows larger bodies than http.max_body"));
   }
   plan.sources.push_back(std::move(made));
 }

@@ -1,4 +1,5 @@
-// A configuration with everything that it names found, loaded and checked: what `serve` runs and `serve --check` reports.
+// A configuration with everything that it names found, loaded and checked: what `serve` runs and `serve --check`
+// reports.
 //
 // Making one touches files only; nothing is started. What a reload can change is in here, compiled; the rest of
 // the configuration takes effect at the next start.

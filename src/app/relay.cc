@@ -85,7 +85,8 @@ store::EmbeddedOptions StoreOptions(const Config& config, const Clock& clock, me
   options.queue_bytes_max = config.store.max_queue_bytes;
   options.tail_bytes_max = config.store.cache;
   // What the edge lets in fits, with what is kept beside the body.
-  options.event_bytes_max = std::max(options.event_bytes_max, config.http.max_body + 2 * config.http.max_head + (1 << 20));
+  options.event_bytes_max =
+      std::max(options.event_bytes_max, config.http.max_body + 2 * config.http.max_head + (1 << 20));
   options.clock = &clock;
   options.metrics = &metrics;
   return options;
@@ -146,7 +147,8 @@ struct Relay::Parts {
 
   // In the order in which each needs those before it; destroyed in the opposite one.
   metrics::Registry metrics;
-  std::unique_ptr<store::Store> store = std::make_unique<store::EmbeddedStore>(StoreOptions(plan.config, clock, metrics));
+  std::unique_ptr<store::Store> store =
+      std::make_unique<store::EmbeddedStore>(StoreOptions(plan.config, clock, metrics));
   dispatch::Dispatcher dispatcher{*store, [this] { return Registry(); }, clock, metrics, DispatchOptions(plan.config)};
   dispatch::Admin admin{*store, dispatcher, [this] { return Registry(); }};
   ingest::Ingest ingest{{plan.config.http.public_url, RandomInstance()}, *store, clock, metrics};
@@ -219,12 +221,15 @@ absl::Status Relay::Start() {
   Parts& p = *parts_;
   const Config& config = p.plan.config;
   const MonoTime before = p.clock.MonoNow();
-  HS_RETURN_IF_ERROR(Annotate(absl::StrCat("store.data_dir ", config.store.data_dir),
-                              p.store->Start(p.dispatcher.Subscriptions(), [&p](const absl::Status& health) { p.OnStoreHealth(health); })));
+  HS_RETURN_IF_ERROR(Annotate(
+      absl::StrCat("store.data_dir ", config.store.data_dir),
+      p.store->Start(p.dispatcher.Subscriptions(), [&p](const absl::Status& health) { p.OnStoreHealth(health); })));
   p.store_started = true;
   const store::StoreStats stats = p.store->GetStats();
   Log(LogLevel::kInfo, "store recovered",
-      {{"data_dir", config.store.data_dir}, {"events", stats.events}, {"disk_bytes", stats.disk_bytes},
+      {{"data_dir", config.store.data_dir},
+       {"events", stats.events},
+       {"disk_bytes", stats.disk_bytes},
        {"seconds", absl::ToDoubleSeconds(p.clock.MonoNow() - before)}});
   p.dispatcher.Start();
   HS_RETURN_IF_ERROR(Annotate("subscriptions", p.Declare(p.plan.subscriptions)));
@@ -250,7 +255,8 @@ void Relay::ApplyHealth() {
   if (!p.grpc_started || p.drained || health.ok() == p.serving) return;
   p.serving = health.ok();
   p.grpc.SetServing(p.serving);
-  Log(p.serving ? LogLevel::kInfo : LogLevel::kError, p.serving ? "ready" : "not ready", {{"reason", health.message()}});
+  Log(p.serving ? LogLevel::kInfo : LogLevel::kError, p.serving ? "ready" : "not ready",
+      {{"reason", health.message()}});
 }
 
 absl::Status Relay::Reload(Plan plan) {

@@ -22,8 +22,8 @@ struct Ports {
 
 class Relay {
  public:
-  // `health_changed` is called from any thread when the store stops or resumes accepting; it must only post. ApplyHealth
-  // then carries the change on.
+  // `health_changed` is called from any thread when the store stops or resumes accepting; it must only post.
+  // ApplyHealth then carries the change on.
   Relay(Plan plan, std::function<void()> health_changed);
   // Drains with no grace if that was not done.
   ~Relay();
@@ -38,12 +38,12 @@ class Relay {
   // Tells clients of gRPC's health service what the store's health is now, and logs it.
   void ApplyHealth();
 
-  // Sources, keys, presets, subscriptions and schemas of `plan`; requests that are on the way see the old or the new. On
-  // an error everything stays as it was.
+  // Sources, keys, presets, subscriptions and schemas of `plan`; requests that are on the way see the old or the new.
+  // On an error everything stays as it was.
   absl::Status Reload(Plan plan);
 
-  // Readiness off -> no new deliveries -> no new HTTP requests -> the drain message -> settlements, until there are none to
-  // wait for or `grace` has passed -> streams and ports closed -> store flushed and closed.
+  // Readiness off -> no new deliveries -> no new HTTP requests -> the drain message -> settlements, until there are
+  // none to wait for or `grace` has passed -> streams and ports closed -> store flushed and closed.
   void Drain(absl::Duration grace);
 
  private:

@@ -126,21 +126,25 @@ void PrintProblems(const Problems& problems) {
 void PrintSummary(const Plan& plan) {
   const Config& config = plan.config;
   std::cout << "the configuration is right\n";
-  std::cout << "  http   " << config.http.listen.Text() << (config.http.public_url.empty() ? "" : ", public URL ") << config.http.public_url << '\n';
+  std::cout << "  http   " << config.http.listen.Text() << (config.http.public_url.empty() ? "" : ", public URL ")
+            << config.http.public_url << '\n';
   std::cout << "  grpc   " << config.grpc.listen.Text() << '\n';
   std::cout << "  admin  " << config.admin.listen.Text() << '\n';
-  std::cout << "  store  embedded, " << config.store.data_dir << ", retention " << DurationText(config.store.retention_age) << " or "
-            << BytesText(config.store.retention_bytes) << ", at most " << BytesText(config.store.max_bytes) << '\n';
+  std::cout << "  store  embedded, " << config.store.data_dir << ", retention "
+            << DurationText(config.store.retention_age) << " or " << BytesText(config.store.retention_bytes)
+            << ", at most " << BytesText(config.store.max_bytes) << '\n';
   for (const ingest::SourceConfig& source : plan.sources) {
     std::cout << "  source " << source.name << ": ";
     if (source.verification_none) {
       std::cout << "NOT VERIFIED\n";
     } else {
-      std::cout << source.preset->name << ", " << source.keys.size() << " key(s)" << (source.enforce ? "" : ", audit mode") << '\n';
+      std::cout << source.preset->name << ", " << source.keys.size() << " key(s)"
+                << (source.enforce ? "" : ", audit mode") << '\n';
     }
   }
   for (const v1::Subscription& subscription : plan.subscriptions) {
-    std::cout << "  subscription " << subscription.name() << ": " << (subscription.filter().empty() ? "all events" : subscription.filter()) << '\n';
+    std::cout << "  subscription " << subscription.name() << ": "
+              << (subscription.filter().empty() ? "all events" : subscription.filter()) << '\n';
   }
   std::cout << "  " << plan.registry->EventTypes().size() << " event types have a message\n";
 }
@@ -148,7 +152,8 @@ void PrintSummary(const Plan& plan) {
 void Reload(const std::string& file, const Config& running, Relay& relay) {
   Problems problems(file);
   Plan plan = MakePlan(problems);
-  for (const std::string& warning : problems.Warnings()) Log(LogLevel::kWarning, "configuration", {{"warning", warning}});
+  for (const std::string& warning : problems.Warnings())
+    Log(LogLevel::kWarning, "configuration", {{"warning", warning}});
   if (!problems.ok()) {
     for (const std::string& error : problems.Errors()) Log(LogLevel::kError, "configuration", {{"error", error}});
     Log(LogLevel::kError, "not reloaded: the configuration that was running goes on");
@@ -215,9 +220,14 @@ int Serve(const ServeOptions& options) {
 void AddServe(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* verb = app.add_subcommand("serve", "Run the relay");
-  verb->add_option("--config,-c", options->config, "the configuration (docs/configuration.md)")->required()->type_name("FILE")->envname("HOOKSTREAM_CONFIG");
+  verb->add_option("--config,-c", options->config, "the configuration (docs/configuration.md)")
+      ->required()
+      ->type_name("FILE")
+      ->envname("HOOKSTREAM_CONFIG");
   verb->add_flag("--check", options->check, "load everything, say all that is wrong, and end");
-  verb->add_option("--ports-file", options->ports_file, "written once the relay is ready: {\"http\": N, \"grpc\": N, \"admin\": N}")->type_name("FILE");
+  verb->add_option("--ports-file", options->ports_file,
+                   "written once the relay is ready: {\"http\": N, \"grpc\": N, \"admin\": N}")
+      ->type_name("FILE");
   verb->footer(
       "Examples:\n"
       "  hookstream serve --config /etc/hookstream/hookstream.yaml\n"

@@ -65,10 +65,14 @@ std::string Closest(std::string_view word, const std::vector<std::string>& known
 }
 
 MapReader::MapReader(Problems& problems, YAML::Node node, std::string path, std::vector<KnownKey>* known)
-    : problems_(problems), mark_(node.IsDefined() ? node.Mark() : YAML::Mark::null_mark()), path_(std::move(path)), known_(known) {
+    : problems_(problems),
+      mark_(node.IsDefined() ? node.Mark() : YAML::Mark::null_mark()),
+      path_(std::move(path)),
+      known_(known) {
   if (!node.IsDefined() || node.IsNull()) return;
   if (!node.IsMap()) {
-    problems_.Error(mark_, absl::StrCat(path_.empty() ? "the file" : path_, " must be a mapping, not ", Absl(KindName(node))));
+    problems_.Error(mark_,
+                    absl::StrCat(path_.empty() ? "the file" : path_, " must be a mapping, not ", Absl(KindName(node))));
     return;
   }
   for (const auto& pair : node) {
@@ -79,8 +83,8 @@ MapReader::MapReader(Problems& problems, YAML::Node node, std::string path, std:
     const std::string& key = pair.first.Scalar();
     const auto earlier = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
     if (earlier != entries_.end()) {
-      problems_.Error(pair.first.Mark(), absl::StrCat("'", PathOf(key), "' is given twice; it is first on line ",
-                                                      earlier->mark.line + 1));
+      problems_.Error(pair.first.Mark(),
+                      absl::StrCat("'", PathOf(key), "' is given twice; it is first on line ", earlier->mark.line + 1));
       continue;
     }
     entries_.push_back({key, pair.first.Mark(), pair.second, false});
@@ -213,15 +217,16 @@ bool MapReader::Bytes(std::string_view key, int64_t& value, int64_t least, int64
 
 bool MapReader::Duration(std::string_view key, absl::Duration& value, absl::Duration least, absl::Duration most) {
   const std::string kind = absl::StrCat("duration, ", DurationText(least), " to ", DurationText(most));
-  return Parsed(key, kind, value == absl::ZeroDuration() ? "" : DurationText(value), [&](const std::string& text) -> absl::Status {
-    const auto duration = ParseDurationText(text);
-    if (!duration.ok()) return duration.status();
-    if (*duration < least || *duration > most) {
-      return absl::InvalidArgumentError(absl::StrCat("must be a ", kind, ", not ", text));
-    }
-    value = *duration;
-    return absl::OkStatus();
-  });
+  return Parsed(key, kind, value == absl::ZeroDuration() ? "" : DurationText(value),
+                [&](const std::string& text) -> absl::Status {
+                  const auto duration = ParseDurationText(text);
+                  if (!duration.ok()) return duration.status();
+                  if (*duration < least || *duration > most) {
+                    return absl::InvalidArgumentError(absl::StrCat("must be a ", kind, ", not ", text));
+                  }
+                  value = *duration;
+                  return absl::OkStatus();
+                });
 }
 
 bool MapReader::Time(std::string_view key, std::optional<absl::Time>& value) {
@@ -243,7 +248,8 @@ bool MapReader::Rate(std::string_view key, std::optional<double>& value) {
     const std::string unit = text.substr(slash);
     const double seconds = unit == "/s" ? 1 : unit == "/m" ? 60 : unit == "/h" ? 3600 : 0;
     int64_t number = 0;
-    if (seconds == 0 || !ParseWholeNumber(std::string_view(text).substr(0, slash), number) || number < 1 || number > 10'000'000) {
+    if (seconds == 0 || !ParseWholeNumber(std::string_view(text).substr(0, slash), number) || number < 1 ||
+        number > 10'000'000) {
       return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no rate: write e.g. 500/s, 30/m or 1000/h"));
     }
     value = static_cast<double>(number) / seconds;
@@ -253,14 +259,15 @@ bool MapReader::Rate(std::string_view key, std::optional<double>& value) {
 
 bool MapReader::Choice(std::string_view key, size_t& value, const std::vector<std::string_view>& texts) {
   const std::string kind = absl::StrJoin(texts, ", ", [](std::string* out, std::string_view t) { out->append(t); });
-  return Parsed(key, absl::StrCat("one of ", kind), value < texts.size() ? texts[value] : "", [&](const std::string& text) {
-    const auto found = std::find(texts.begin(), texts.end(), text);
-    if (found == texts.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("must be one of ", kind, ", not '", text, "'"));
-    }
-    value = static_cast<size_t>(found - texts.begin());
-    return absl::OkStatus();
-  });
+  return Parsed(key, absl::StrCat("one of ", kind), value < texts.size() ? texts[value] : "",
+                [&](const std::string& text) {
+                  const auto found = std::find(texts.begin(), texts.end(), text);
+                  if (found == texts.end()) {
+                    return absl::InvalidArgumentError(absl::StrCat("must be one of ", kind, ", not '", text, "'"));
+                  }
+                  value = static_cast<size_t>(found - texts.begin());
+                  return absl::OkStatus();
+                });
 }
 
 bool MapReader::Strings(std::string_view key, std::vector<std::string>& values, std::string_view kind) {

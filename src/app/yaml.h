@@ -1,5 +1,5 @@
-// Reading of YAML with nothing let through: a key that is not known, a key given twice, a value of the wrong kind or out of
-// its range is a problem with file, line, column and, where one can be guessed, what was meant.
+// Reading of YAML with nothing let through: a key that is not known, a key given twice, a value of the wrong kind or
+// out of its range is a problem with file, line, column and, where one can be guessed, what was meant.
 //
 // A MapReader is one mapping; each of its methods takes one key, at most once. The destructor reports the keys that
 // nothing took. A reader over nothing (a key that is absent) leaves every value as it was, so a default is simply

@@ -32,7 +32,8 @@ struct LogField {
       value = std::string_view(field_value.data(), field_value.size());
     }
   }
-  LogField(std::string_view field_name, const char* field_value) : name(field_name), value(std::string_view(field_value)) {}
+  LogField(std::string_view field_name, const char* field_value)
+      : name(field_name), value(std::string_view(field_value)) {}
 
   std::string_view name;
   Value value;

@@ -6,8 +6,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define HS_RETURN_IF_ERROR(expr)                      \
-  do {                                                \
+#define HS_RETURN_IF_ERROR(expr)                                               \
+  do {                                                                         \
     if (absl::Status hs_status_ = (expr); !hs_status_.ok()) return hs_status_; \
   } while (false)
 

@@ -82,8 +82,8 @@ std::string DurationText(absl::Duration duration) {
 absl::StatusOr<int64_t> ParseBytesText(std::string_view text) {
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   int64_t number = 0;
-  const auto unit = std::find_if(kByteUnits.begin(), kByteUnits.end(),
-                                 [&](const Unit& u) { return text.substr(digits) == u.name; });
+  const auto unit =
+      std::find_if(kByteUnits.begin(), kByteUnits.end(), [&](const Unit& u) { return text.substr(digits) == u.name; });
   if (!ParseWholeNumber(text.substr(0, digits), number) || unit == kByteUnits.end() ||
       number > std::numeric_limits<int64_t>::max() / unit->scale) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -31,11 +31,15 @@ std::string Text(const google::protobuf::Duration& duration) {
 // A connection to the relay, made when a verb runs.
 struct Session {
   explicit Session(const Common& options)
-      : common(options), channel(Connect(options)), admin(v1::AdminService::NewStub(channel)),
-        schemas(v1::SchemaService::NewStub(channel)), json(options, channel) {}
+      : common(options),
+        channel(Connect(options)),
+        admin(v1::AdminService::NewStub(channel)),
+        schemas(v1::SchemaService::NewStub(channel)),
+        json(options, channel) {}
 
   template <typename Request, typename Response>
-  Response Call(grpc::Status (Admin::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request) {
+  Response Call(grpc::Status (Admin::*method)(grpc::ClientContext*, const Request&, Response*),
+                const Request& request) {
     return cli::Call(common, *admin, method, request);
   }
   void PrintJson(const google::protobuf::Message& message) { std::cout << json.ToJson(message) << '\n'; }
@@ -78,8 +82,10 @@ struct Settings {
 
   void Add(CLI::App& verb, bool create) {
     filter_given = verb.add_option("--filter,-f", filter, "which events (default: all)")->type_name("EXPR");
-    verb.add_option("--ack-deadline", ack_deadline, "until when a delivery must be settled (30s)")->type_name("DURATION");
-    attempts_given = verb.add_option("--max-attempts", max_attempts, "failed attempts until it is dead (10; 0: never)")->type_name("N");
+    verb.add_option("--ack-deadline", ack_deadline, "until when a delivery must be settled (30s)")
+        ->type_name("DURATION");
+    attempts_given = verb.add_option("--max-attempts", max_attempts, "failed attempts until it is dead (10; 0: never)")
+                         ->type_name("N");
     verb.add_option("--min-backoff", min_backoff, "before the second attempt (1s)")->type_name("DURATION");
     verb.add_option("--max-backoff", max_backoff, "longest wait between attempts (10m)")->type_name("DURATION");
     verb.add_option("--max-unsettled", max_unsettled, "events that may be unsettled in all (10000)")->type_name("N");
@@ -124,7 +130,8 @@ void PrintSubscription(Session& session, const v1::SubscriptionInfo& info) {
   std::vector<std::vector<std::string>> rows = {
       {"name", spec.name()},
       {"filter", spec.filter().empty() ? "(all)" : Printable(spec.filter())},
-      {"state", absl::StrCat(info.paused() ? "paused" : "active", info.declared() ? ", declared by the configuration" : "")},
+      {"state",
+       absl::StrCat(info.paused() ? "paused" : "active", info.declared() ? ", declared by the configuration" : "")},
       {"ack deadline", Text(spec.ack_deadline())},
       {"max attempts", spec.max_attempts() == 0 ? "unlimited" : absl::StrCat(spec.max_attempts())},
       {"streams", absl::StrCat(info.streams())},
@@ -142,7 +149,8 @@ void PrintSubscription(Session& session, const v1::SubscriptionInfo& info) {
 
 void ListSubscriptions(const Common& common) {
   Session session(common);
-  std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "STREAMS", "LAG", "READY", "LEASED", "WAITING", "DEAD", "FILTER"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "STATE", "STREAMS", "LAG", "READY", "LEASED", "WAITING", "DEAD", "FILTER"}};
   v1::ListSubscriptionsRequest request;
   do {
     const auto page = session.Call(&Admin::ListSubscriptions, request);
@@ -150,7 +158,8 @@ void ListSubscriptions(const Common& common) {
       if (common.json()) session.PrintJson(info);
       rows.push_back({info.subscription().name(), info.paused() ? "paused" : "active", absl::StrCat(info.streams()),
                       absl::StrCat(info.lag()), absl::StrCat(info.ready()), absl::StrCat(info.leased()),
-                      absl::StrCat(info.waiting()), absl::StrCat(info.dead()), Printable(info.subscription().filter())});
+                      absl::StrCat(info.waiting()), absl::StrCat(info.dead()),
+                      Printable(info.subscription().filter())});
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -173,13 +182,16 @@ void PrintEvent(Session& session, const v1::Event& event) {
       {"provider's id", Printable(event.provider_event_id())},
       {"ordering key", Printable(event.ordering_key())},
       {"received", TimeText(event.received_at())},
-      {"verification", absl::StrCat(event.verification().preset(), ", ", event.verification().scheme(),
-                                    event.verification().key_id().empty() ? "" : ", key ", event.verification().key_id())},
+      {"verification",
+       absl::StrCat(event.verification().preset(), ", ", event.verification().scheme(),
+                    event.verification().key_id().empty() ? "" : ", key ", event.verification().key_id())},
       {"body", absl::StrCat(event.raw().body_bytes(), " bytes of ", Printable(event.raw().content_type()))},
   };
   if (event.has_occurred_at()) rows.push_back({"occurred", TimeText(event.occurred_at())});
-  for (const auto& [name, value] : event.attributes()) rows.push_back({absl::StrCat("attribute ", Printable(name)), Printable(value)});
-  if (event.has_data()) rows.push_back({"payload", event.data().type_url().substr(event.data().type_url().rfind('/') + 1)});
+  for (const auto& [name, value] : event.attributes())
+    rows.push_back({absl::StrCat("attribute ", Printable(name)), Printable(value)});
+  if (event.has_data())
+    rows.push_back({"payload", event.data().type_url().substr(event.data().type_url().rfind('/') + 1)});
   for (const v1::TypingNote& note : event.typing().notes()) {
     rows.push_back({"note", Printable(absl::StrCat(note.reason(), " ", note.pointer(), " ", note.text()))});
   }
@@ -275,11 +287,12 @@ struct DeadLetters {
       if (common.json()) session.PrintJson(letter);
       std::string failure;
       if (letter.failures_size() > 0) {
-        failure = Printable(absl::StrCat(v1::FailureKind_Name(letter.failures(0).kind()).substr(sizeof("FAILURE_KIND_") - 1), " ",
-                                         letter.failures(0).reason()));
+        failure =
+            Printable(absl::StrCat(v1::FailureKind_Name(letter.failures(0).kind()).substr(sizeof("FAILURE_KIND_") - 1),
+                                   " ", letter.failures(0).reason()));
       }
-      rows.push_back({letter.event().id(), TimeText(letter.dead_at()), absl::StrCat(letter.attempts()), letter.event().source(),
-                      Printable(letter.event().type()), failure});
+      rows.push_back({letter.event().id(), TimeText(letter.dead_at()), absl::StrCat(letter.attempts()),
+                      letter.event().source(), Printable(letter.event().type()), failure});
       return true;
     });
     if (!common.json()) PrintTable(rows);
@@ -298,7 +311,8 @@ struct DeadLetters {
       std::cout << "dead since " << TimeText(letter.dead_at()) << " after " << letter.attempts() << " attempts:\n";
       for (const v1::Failure& failure : letter.failures()) {
         std::cout << "  " << TimeText(failure.time()) << "  attempt " << failure.attempt() << "  "
-                  << v1::FailureKind_Name(failure.kind()).substr(sizeof("FAILURE_KIND_") - 1) << "  " << Printable(failure.reason()) << '\n';
+                  << v1::FailureKind_Name(failure.kind()).substr(sizeof("FAILURE_KIND_") - 1) << "  "
+                  << Printable(failure.reason()) << '\n';
       }
       return false;
     });
@@ -332,7 +346,9 @@ struct DeadLetters {
     }
     Check(common, reader->Finish());
     if (!common.json()) {
-      std::cout << (dry_run ? absl::StrCat(progress.matched(), " would be redriven") : absl::StrCat(progress.redriven(), " redriven")) << '\n';
+      std::cout << (dry_run ? absl::StrCat(progress.matched(), " would be redriven")
+                            : absl::StrCat(progress.redriven(), " redriven"))
+                << '\n';
     }
   }
 
@@ -353,47 +369,50 @@ struct DeadLetters {
 
 void AddStatus(CLI::App& app, int& exit_code) {
   auto common = std::make_shared<Common>();
-  CLI::App* verb = AddVerb(app, exit_code, "status", "How the relay is: ready or not, and what it stores",
-                           "  hookstream status\n\nExits 1 when the relay is not ready.", [common] {
-                             Session session(*common);
-                             const auto status = session.Call(&Admin::GetStatus, v1::GetStatusRequest());
-                             if (common->json()) {
-                               session.PrintJson(status);
-                             } else {
-                               std::vector<std::vector<std::string>> rows = {
-                                   {"version", status.version()},
-                                   {"ready", status.ready() ? "yes" : absl::StrCat("no: ", Printable(status.not_ready_reason()))},
-                                   {"started", TimeText(status.started_at())},
-                                   {"engine", status.engine()},
-                                   {"events", absl::StrCat(status.stored_events())},
-                                   {"bytes", absl::StrCat(status.stored_bytes())}};
-                               if (status.has_oldest_event_at()) rows.push_back({"oldest event", TimeText(status.oldest_event_at())});
-                               PrintTable(rows);
-                             }
-                             if (!status.ready()) Fail("");
-                           });
+  CLI::App* verb =
+      AddVerb(app, exit_code, "status", "How the relay is: ready or not, and what it stores",
+              "  hookstream status\n\nExits 1 when the relay is not ready.", [common] {
+                Session session(*common);
+                const auto status = session.Call(&Admin::GetStatus, v1::GetStatusRequest());
+                if (common->json()) {
+                  session.PrintJson(status);
+                } else {
+                  std::vector<std::vector<std::string>> rows = {
+                      {"version", status.version()},
+                      {"ready", status.ready() ? "yes" : absl::StrCat("no: ", Printable(status.not_ready_reason()))},
+                      {"started", TimeText(status.started_at())},
+                      {"engine", status.engine()},
+                      {"events", absl::StrCat(status.stored_events())},
+                      {"bytes", absl::StrCat(status.stored_bytes())}};
+                  if (status.has_oldest_event_at())
+                    rows.push_back({"oldest event", TimeText(status.oldest_event_at())});
+                  PrintTable(rows);
+                }
+                if (!status.ready()) Fail("");
+              });
   AddCommon(*verb, *common);
 }
 
 void AddSources(CLI::App& app, int& exit_code) {
   auto common = std::make_shared<Common>();
   CLI::App* group = AddGroup(app, "sources", "Where webhooks come from");
-  CLI::App* list = AddVerb(*group, exit_code, "list", "Sources, their URLs and keys", "  hookstream sources list", [common] {
-    Session session(*common);
-    const auto response = session.Call(&Admin::ListSources, v1::ListSourcesRequest());
-    std::vector<std::vector<std::string>> rows = {{"NAME", "PRESET", "URL", "KEY", "HITS", "LAST HIT"}};
-    for (const v1::Source& source : response.sources()) {
-      if (common->json()) session.PrintJson(source);
-      const std::string preset = absl::StrCat(source.preset(), source.enforce() ? "" : " (audit)");
-      if (source.keys().empty()) rows.push_back({source.name(), preset, source.url(), "-", "", ""});
-      for (const v1::SourceKey& key : source.keys()) {
-        const bool first = &key == &source.keys(0);
-        rows.push_back({first ? source.name() : "", first ? preset : "", first ? source.url() : "", key.id(), absl::StrCat(key.hits()),
-                        key.has_last_hit_at() ? TimeText(key.last_hit_at()) : "never"});
-      }
-    }
-    if (!common->json()) PrintTable(rows);
-  });
+  CLI::App* list =
+      AddVerb(*group, exit_code, "list", "Sources, their URLs and keys", "  hookstream sources list", [common] {
+        Session session(*common);
+        const auto response = session.Call(&Admin::ListSources, v1::ListSourcesRequest());
+        std::vector<std::vector<std::string>> rows = {{"NAME", "PRESET", "URL", "KEY", "HITS", "LAST HIT"}};
+        for (const v1::Source& source : response.sources()) {
+          if (common->json()) session.PrintJson(source);
+          const std::string preset = absl::StrCat(source.preset(), source.enforce() ? "" : " (audit)");
+          if (source.keys().empty()) rows.push_back({source.name(), preset, source.url(), "-", "", ""});
+          for (const v1::SourceKey& key : source.keys()) {
+            const bool first = &key == &source.keys(0);
+            rows.push_back({first ? source.name() : "", first ? preset : "", first ? source.url() : "", key.id(),
+                            absl::StrCat(key.hits()), key.has_last_hit_at() ? TimeText(key.last_hit_at()) : "never"});
+          }
+        }
+        if (!common->json()) PrintTable(rows);
+      });
   AddCommon(*list, *common);
 }
 
@@ -405,28 +424,31 @@ void AddSubscriptions(CLI::App& app, int& exit_code) {
   };
   auto state = std::make_shared<State>();
   CLI::App* group = AddGroup(app, "subscriptions", "What groups of clients get, and how far they are");
-  const auto add = [&](const std::string& name, const std::string& description, const std::string& examples, std::function<void()> run,
-                       bool named = true) {
+  const auto add = [&](const std::string& name, const std::string& description, const std::string& examples,
+                       std::function<void()> run, bool named = true) {
     CLI::App* verb = AddVerb(*group, exit_code, name, description, examples, std::move(run));
     if (named) verb->add_option("name", state->name, "the subscription")->required();
     AddCommon(*verb, state->common);
     return verb;
   };
-  add("list", "All subscriptions", "  hookstream subscriptions list", [state] { ListSubscriptions(state->common); }, false);
+  add(
+      "list", "All subscriptions", "  hookstream subscriptions list", [state] { ListSubscriptions(state->common); },
+      false);
   add("show", "One subscription", "  hookstream subscriptions show billing", [state] {
     Session session(state->common);
     v1::GetSubscriptionRequest request;
     request.set_name(state->name);
     PrintSubscription(session, session.Call(&Admin::GetSubscription, request).subscription());
   });
-  CLI::App* create = add("create", "A new subscription",
-                         "  hookstream subscriptions create billing --filter 'provider == \"stripe\"' --start 2h", [state] {
-                           Session session(state->common);
-                           v1::CreateSubscriptionRequest request;
-                           request.mutable_subscription()->set_name(state->name);
-                           state->create.Apply(*request.mutable_subscription());
-                           PrintSubscription(session, session.Call(&Admin::CreateSubscription, request).subscription());
-                         });
+  CLI::App* create =
+      add("create", "A new subscription",
+          "  hookstream subscriptions create billing --filter 'provider == \"stripe\"' --start 2h", [state] {
+            Session session(state->common);
+            v1::CreateSubscriptionRequest request;
+            request.mutable_subscription()->set_name(state->name);
+            state->create.Apply(*request.mutable_subscription());
+            PrintSubscription(session, session.Call(&Admin::CreateSubscription, request).subscription());
+          });
   state->create.Add(*create, true);
   CLI::App* update = add("update", "Change settings; those that are not named stay",
                          "  hookstream subscriptions update billing --ack-deadline 1m", [state] {
@@ -442,13 +464,14 @@ void AddSubscriptions(CLI::App& app, int& exit_code) {
                            PrintSubscription(session, session.Call(&Admin::UpdateSubscription, request).subscription());
                          });
   state->update.Add(*update, false);
-  add("delete", "Delete it with its position, retries and dead letters", "  hookstream subscriptions delete billing", [state] {
-    Session session(state->common);
-    v1::DeleteSubscriptionRequest request;
-    request.set_name(state->name);
-    session.Call(&Admin::DeleteSubscription, request);
-    if (!state->common.json()) std::cout << "deleted\n";
-  });
+  add("delete", "Delete it with its position, retries and dead letters", "  hookstream subscriptions delete billing",
+      [state] {
+        Session session(state->common);
+        v1::DeleteSubscriptionRequest request;
+        request.set_name(state->name);
+        session.Call(&Admin::DeleteSubscription, request);
+        if (!state->common.json()) std::cout << "deleted\n";
+      });
   add("pause", "No new deliveries until it is resumed", "  hookstream subscriptions pause billing", [state] {
     Session session(state->common);
     v1::PauseSubscriptionRequest request;
@@ -461,14 +484,15 @@ void AddSubscriptions(CLI::App& app, int& exit_code) {
     request.set_name(state->name);
     PrintSubscription(session, session.Call(&Admin::ResumeSubscription, request).subscription());
   });
-  CLI::App* seek = add("seek", "Start over at a position; what is unsettled is forgotten",
-                       "  hookstream subscriptions seek billing 2h\n  hookstream subscriptions seek billing earliest", [state] {
-                         Session session(state->common);
-                         v1::SeekSubscriptionRequest request;
-                         request.set_name(state->name);
-                         *request.mutable_position() = ParseStart(state->position);
-                         PrintSubscription(session, session.Call(&Admin::SeekSubscription, request).subscription());
-                       });
+  CLI::App* seek =
+      add("seek", "Start over at a position; what is unsettled is forgotten",
+          "  hookstream subscriptions seek billing 2h\n  hookstream subscriptions seek billing earliest", [state] {
+            Session session(state->common);
+            v1::SeekSubscriptionRequest request;
+            request.set_name(state->name);
+            *request.mutable_position() = ParseStart(state->position);
+            PrintSubscription(session, session.Call(&Admin::SeekSubscription, request).subscription());
+          });
   seek->add_option("position", state->position, "earliest, latest, 2h (ago), a time, or an event id")->required();
 }
 
@@ -476,13 +500,17 @@ void AddEvents(CLI::App& app, int& exit_code) {
   auto events = std::make_shared<Events>();
   CLI::App* group = AddGroup(app, "events", "What is stored");
   CLI::App* list = AddVerb(*group, exit_code, "list", "Events in the order of acceptance",
-                           "  hookstream events list --since 1h --filter 'provider == \"github\"'\n  hookstream events list --newest-first --limit 10",
+                           "  hookstream events list --since 1h --filter 'provider == \"github\"'\n  hookstream events "
+                           "list --newest-first --limit 10",
                            [events] { events->List(); });
   events->query.Add(*list);
-  list->add_option("--limit", events->limit, "at most so many")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->capture_default_str();
+  list->add_option("--limit", events->limit, "at most so many")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->capture_default_str();
   list->add_flag("--newest-first", events->newest_first, "in the opposite order");
   AddCommon(*list, events->common);
-  CLI::App* show = AddVerb(*group, exit_code, "show", "One event", "  hookstream events show ID\n  hookstream events show ID --body > body.json",
+  CLI::App* show = AddVerb(*group, exit_code, "show", "One event",
+                           "  hookstream events show ID\n  hookstream events show ID --body > body.json",
                            [events] { events->Show(); });
   show->add_option("id", events->id, "the event")->required();
   show->add_flag("--body", events->body, "the exact bytes of its body, and nothing else");
@@ -492,26 +520,33 @@ void AddEvents(CLI::App& app, int& exit_code) {
 void AddDeadLetters(CLI::App& app, int& exit_code) {
   auto dead = std::make_shared<DeadLetters>();
   CLI::App* group = AddGroup(app, "deadletters", "Events that a subscription gave up");
-  const auto add = [&](const std::string& name, const std::string& description, const std::string& examples, std::function<void()> run) {
+  const auto add = [&](const std::string& name, const std::string& description, const std::string& examples,
+                       std::function<void()> run) {
     CLI::App* verb = AddVerb(*group, exit_code, name, description, examples, std::move(run));
     verb->add_option("subscription", dead->subscription, "whose")->required();
     AddCommon(*verb, dead->common);
     return verb;
   };
-  CLI::App* list = add("list", "Dead letters and why they are", "  hookstream deadletters list billing", [dead] { dead->List(); });
+  CLI::App* list =
+      add("list", "Dead letters and why they are", "  hookstream deadletters list billing", [dead] { dead->List(); });
   dead->query.Add(*list);
-  list->add_option("--limit", dead->limit, "at most so many")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->capture_default_str();
-  CLI::App* show = add("show", "One dead letter with its failures", "  hookstream deadletters show billing ID", [dead] { dead->Show(); });
+  list->add_option("--limit", dead->limit, "at most so many")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->capture_default_str();
+  CLI::App* show = add("show", "One dead letter with its failures", "  hookstream deadletters show billing ID",
+                       [dead] { dead->Show(); });
   show->add_option("id", dead->ids, "the event")->required()->expected(1);
-  CLI::App* redrive = add("redrive", "Make them deliverable again, with attempt 1",
-                          "  hookstream deadletters redrive billing --all --dry-run\n  hookstream deadletters redrive billing ID",
-                          [dead] { dead->Redrive(); });
+  CLI::App* redrive =
+      add("redrive", "Make them deliverable again, with attempt 1",
+          "  hookstream deadletters redrive billing --all --dry-run\n  hookstream deadletters redrive billing ID",
+          [dead] { dead->Redrive(); });
   redrive->add_option("id", dead->ids, "these events");
   redrive->add_flag("--all", dead->all, "all of them");
   redrive->add_flag("--dry-run", dead->dry_run, "only count");
   redrive->add_option("--rate", dead->rate, "how many a second (default: no limit)")->check(CLI::Range(1, 100'000));
   dead->query.Add(*redrive);
-  CLI::App* purge = add("purge", "Delete them for good", "  hookstream deadletters purge billing ID", [dead] { dead->Purge(); });
+  CLI::App* purge =
+      add("purge", "Delete them for good", "  hookstream deadletters purge billing ID", [dead] { dead->Purge(); });
   purge->add_option("id", dead->ids, "these events");
   purge->add_flag("--all", dead->all, "all of them");
   dead->query.Add(*purge);
@@ -524,43 +559,46 @@ void AddSchema(CLI::App& app, int& exit_code) {
   };
   auto state = std::make_shared<State>();
   CLI::App* group = AddGroup(app, "schema", "The messages that events are typed into");
-  CLI::App* list = AddVerb(*group, exit_code, "list", "Event types that have a message", "  hookstream schema list --provider stripe", [state] {
-    Session session(state->common);
-    v1::ListEventTypesRequest request;
-    request.set_provider(state->provider);
-    const auto response = Call(state->common, *session.schemas, &v1::SchemaService::Stub::ListEventTypes, request);
-    std::vector<std::vector<std::string>> rows = {{"PROVIDER", "TYPE", "MESSAGE"}};
-    for (const v1::EventType& type : response.event_types()) {
-      if (state->common.json()) session.PrintJson(type);
-      rows.push_back({type.provider(), type.pattern(), type.message()});
-    }
-    if (!state->common.json()) PrintTable(rows);
-  });
+  CLI::App* list = AddVerb(*group, exit_code, "list", "Event types that have a message",
+                           "  hookstream schema list --provider stripe", [state] {
+                             Session session(state->common);
+                             v1::ListEventTypesRequest request;
+                             request.set_provider(state->provider);
+                             const auto response = Call(state->common, *session.schemas,
+                                                        &v1::SchemaService::Stub::ListEventTypes, request);
+                             std::vector<std::vector<std::string>> rows = {{"PROVIDER", "TYPE", "MESSAGE"}};
+                             for (const v1::EventType& type : response.event_types()) {
+                               if (state->common.json()) session.PrintJson(type);
+                               rows.push_back({type.provider(), type.pattern(), type.message()});
+                             }
+                             if (!state->common.json()) PrintTable(rows);
+                           });
   list->add_option("--provider,-p", state->provider, "only this family's");
   AddCommon(*list, state->common);
-  CLI::App* show = AddVerb(*group, exit_code, "show", "The .proto file that defines a message",
-                           "  hookstream schema show hookstream.stripe.v1.PaymentIntentEvent", [state] {
-    Session session(state->common);
-    v1::GetDescriptorsRequest request;
-    request.set_message(state->message);
-    const auto response = Call(state->common, *session.schemas, &v1::SchemaService::Stub::GetDescriptors, request);
-    google::protobuf::FileDescriptorSet set;
-    google::protobuf::DescriptorPool pool;
-    if (!set.ParseFromString(response.file_descriptor_set())) Fail("the relay's answer is no FileDescriptorSet");
-    for (const auto& file : set.file()) {
-      if (pool.BuildFile(file) == nullptr) Fail(absl::StrCat("the descriptors of ", file.name(), " can't be used"));
-    }
-    const auto* descriptor = pool.FindMessageTypeByName(state->message.substr(state->message.rfind('/') + 1));
-    if (descriptor == nullptr) Fail(absl::StrCat("the relay's answer does not have ", state->message));
-    if (!state->common.json()) {
-      std::cout << descriptor->file()->DebugString();
-      return;
-    }
-    JsonObject line;
-    line.Add("message", descriptor->full_name()).Add("fingerprint", response.schema_fingerprint());
-    line.Add("file", descriptor->file()->name()).Add("proto", descriptor->file()->DebugString());
-    std::cout << line.Text() << '\n';
-  });
+  CLI::App* show = AddVerb(
+      *group, exit_code, "show", "The .proto file that defines a message",
+      "  hookstream schema show hookstream.stripe.v1.PaymentIntentEvent", [state] {
+        Session session(state->common);
+        v1::GetDescriptorsRequest request;
+        request.set_message(state->message);
+        const auto response = Call(state->common, *session.schemas, &v1::SchemaService::Stub::GetDescriptors, request);
+        google::protobuf::FileDescriptorSet set;
+        google::protobuf::DescriptorPool pool;
+        if (!set.ParseFromString(response.file_descriptor_set())) Fail("the relay's answer is no FileDescriptorSet");
+        for (const auto& file : set.file()) {
+          if (pool.BuildFile(file) == nullptr) Fail(absl::StrCat("the descriptors of ", file.name(), " can't be used"));
+        }
+        const auto* descriptor = pool.FindMessageTypeByName(state->message.substr(state->message.rfind('/') + 1));
+        if (descriptor == nullptr) Fail(absl::StrCat("the relay's answer does not have ", state->message));
+        if (!state->common.json()) {
+          std::cout << descriptor->file()->DebugString();
+          return;
+        }
+        JsonObject line;
+        line.Add("message", descriptor->full_name()).Add("fingerprint", response.schema_fingerprint());
+        line.Add("file", descriptor->file()->name()).Add("proto", descriptor->file()->DebugString());
+        std::cout << line.Text() << '\n';
+      });
   show->add_option("message", state->message, "full name, or type URL")->required();
   AddCommon(*show, state->common);
 }

@@ -89,7 +89,8 @@ absl::Time ParseWhen(std::string_view option, const std::string& text) {
   std::string error;
   if (absl::ParseTime(absl::RFC3339_full, text, &time, &error)) return time;
   if (const auto before = ParseDurationText(text); before.ok()) return absl::Now() - *before;
-  FailUsage(absl::StrCat(std::string(option), ": '", text, "' is neither a duration (2h) nor a time (2026-12-01T00:00:00Z)"));
+  FailUsage(
+      absl::StrCat(std::string(option), ": '", text, "' is neither a duration (2h) nor a time (2026-12-01T00:00:00Z)"));
 }
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
@@ -131,7 +132,8 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows) {
 
 std::string Printable(std::string_view text) {
   std::string out(text);
-  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return out;
 }
 

@@ -51,7 +51,8 @@ absl::StatusOr<HttpUrl> ParseHttpUrl(std::string_view url) {
   parsed.host = host;
   parsed.target = rest.empty() || rest.front() != '/' ? absl::StrCat("/", Absl(rest)) : std::string(rest);
   for (const char c : url) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) return absl::InvalidArgumentError("a URL has no spaces and no control characters");
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f)
+      return absl::InvalidArgumentError("a URL has no spaces and no control characters");
   }
   if (parsed.host.empty() || parsed.port.empty() || host.find('@') != std::string_view::npos ||
       parsed.port.find_first_not_of("0123456789") != std::string::npos) {
@@ -149,7 +150,8 @@ absl::StatusOr<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   }
   if (!error) return response;
   if (error == beast::error::timeout) {
-    return absl::DeadlineExceededError(absl::StrCat("no answer from ", peer, " within ", absl::FormatDuration(state_->timeout)));
+    return absl::DeadlineExceededError(
+        absl::StrCat("no answer from ", peer, " within ", absl::FormatDuration(state_->timeout)));
   }
   return absl::UnavailableError(absl::StrCat("can't reach ", peer, ": ", error.message()));
 }

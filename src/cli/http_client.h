@@ -44,8 +44,8 @@ class HttpClient {
   explicit HttpClient(absl::Duration timeout);
   ~HttpClient();
 
-  // UNAVAILABLE: no connection, or it broke. DEADLINE_EXCEEDED. A kept connection that the server has closed meanwhile is
-  // opened again, once.
+  // UNAVAILABLE: no connection, or it broke. DEADLINE_EXCEEDED. A kept connection that the server has closed meanwhile
+  // is opened again, once.
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request);
 
  private:

@@ -1,7 +1,7 @@
 // Ctrl-C and SIGTERM as a call: the first ends a verb gracefully, a second one kills the process as usual.
 //
-// The signals are blocked in the thread that makes an Interrupt and in those that it starts afterwards, so make it first.
-// `on_signal` runs on a thread of its own.
+// The signals are blocked in the thread that makes an Interrupt and in those that it starts afterwards, so make it
+// first. `on_signal` runs on a thread of its own.
 #pragma once
 
 #include <csignal>

@@ -35,7 +35,8 @@ struct Pool {
 class JsonWriter::Resolver final : public pb::util::TypeResolver {
  public:
   Resolver(const Common& common, const std::shared_ptr<grpc::Channel>& channel)
-      : common_(common), schemas_(v1::SchemaService::NewStub(channel)),
+      : common_(common),
+        schemas_(v1::SchemaService::NewStub(channel)),
         linked_(pb::util::NewTypeResolverForDescriptorPool(kPrefix, pb::DescriptorPool::generated_pool())) {}
 
   pb::util::Status ResolveMessageType(const std::string& url, pb::Type* type) override {
@@ -58,7 +59,8 @@ class JsonWriter::Resolver final : public pb::util::TypeResolver {
   // Whether the payload's message is known now.
   bool Learn(const std::string& type_url) {
     const std::string name = type_url.substr(type_url.rfind('/') + 1);
-    if (known_.count(name) > 0 || pb::DescriptorPool::generated_pool()->FindMessageTypeByName(name) != nullptr) return true;
+    if (known_.count(name) > 0 || pb::DescriptorPool::generated_pool()->FindMessageTypeByName(name) != nullptr)
+      return true;
     if (unknown_.count(name) > 0) return false;
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
@@ -75,7 +77,8 @@ class JsonWriter::Resolver final : public pb::util::TypeResolver {
     } else {
       problem = "its descriptors can't be used";
     }
-    std::cerr << "the schema of " << name << " is missing, its payloads are not shown: " << Printable(problem) << std::endl;
+    std::cerr << "the schema of " << name << " is missing, its payloads are not shown: " << Printable(problem)
+              << std::endl;
     unknown_.insert(name);
     return false;
   }
@@ -144,8 +147,9 @@ std::string JsonWriter::ToJson(const pb::Message& message) {
     payload.PackFrom(bytes);
   });
   std::string json;
-  const auto status = pb::util::BinaryToJsonString(
-      resolver_.get(), absl::StrCat(kPrefix, "/", message.GetDescriptor()->full_name()), copy->SerializeAsString(), &json);
+  const auto status =
+      pb::util::BinaryToJsonString(resolver_.get(), absl::StrCat(kPrefix, "/", message.GetDescriptor()->full_name()),
+                                   copy->SerializeAsString(), &json);
   if (!status.ok()) Fail(absl::StrCat("can't write a message as JSON: ", std::string(status.message())));
   return json;
 }
@@ -156,7 +160,8 @@ std::string JsonWriter::PayloadText(const pb::Any& payload, int indent) {
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
   std::string json;
-  const auto status = pb::util::BinaryToJsonString(resolver_.get(), payload.type_url(), payload.value(), &json, options);
+  const auto status =
+      pb::util::BinaryToJsonString(resolver_.get(), payload.type_url(), payload.value(), &json, options);
   if (!status.ok()) return "";
   std::string text;
   for (const auto line : absl::StrSplit(json, '\n', absl::SkipEmpty())) {

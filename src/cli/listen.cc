@@ -21,8 +21,8 @@ namespace {
 // Hop by hop (RFC 9110, 7.6.1), or made anew for the forwarded request.
 bool IsForwarded(std::string_view name) {
   const std::string lower = absl::AsciiStrToLower(absl::string_view(name.data(), name.size()));
-  for (const std::string_view drop : {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "te", "trailer",
-                                      "upgrade", "expect", "proxy-connection"}) {
+  for (const std::string_view drop : {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "te",
+                                      "trailer", "upgrade", "expect", "proxy-connection"}) {
     if (lower == drop) return false;
   }
   return true;
@@ -58,7 +58,8 @@ struct Listen {
       open.set_subscription(subscription);
     } else {
       open.mutable_ephemeral()->set_filter(filter);
-      if (!since.empty()) *open.mutable_ephemeral()->mutable_start()->mutable_time() = ToProto(ParseWhen("--since", since));
+      if (!since.empty())
+        *open.mutable_ephemeral()->mutable_start()->mutable_time() = ToProto(ParseWhen("--since", since));
     }
     open.set_client_id(client_id);
     open.set_confirm_settlements(true);
@@ -107,13 +108,15 @@ struct Listen {
       stream->Write(open);
     }
 
-    // Deliveries that were left to their deadline, that were handled, whose settlement is not answered, or was not taken.
+    // Deliveries that were left to their deadline, that were handled, whose settlement is not answered, or was not
+    // taken.
     int64_t missed = 0, seen = 0, unsettled = 0, retried = 0;
     v1::SubscribeResponse response;
     while (stream->Read(&response)) {
       switch (response.response_case()) {
         case v1::SubscribeResponse::kOpened:
-          std::cerr << "listening to " << (subscription.empty() ? "a private subscription" : subscription) << " at " << common.server << std::endl;
+          std::cerr << "listening to " << (subscription.empty() ? "a private subscription" : subscription) << " at "
+                    << common.server << std::endl;
           break;
         case v1::SubscribeResponse::kDeliveries: {
           v1::SubscribeRequest answer;
@@ -144,7 +147,8 @@ struct Listen {
             --unsettled;
             if (result.status() == v1::SETTLEMENT_STATUS_OK) continue;
             ++retried;
-            std::cerr << "settlement was not taken (" << v1::SettlementStatus_Name(result.status()) << "): the event may come again" << std::endl;
+            std::cerr << "settlement was not taken (" << v1::SettlementStatus_Name(result.status())
+                      << "): the event may come again" << std::endl;
           }
           break;
         case v1::SubscribeResponse::kDrain:
@@ -156,7 +160,8 @@ struct Listen {
     }
     const grpc::Status status = stream->Finish();
     if (!status.ok()) {
-      if (status.error_code() == grpc::StatusCode::UNAVAILABLE && seen > 0) Fail(absl::StrCat("the relay closed the stream: ", Printable(status.error_message())));
+      if (status.error_code() == grpc::StatusCode::UNAVAILABLE && seen > 0)
+        Fail(absl::StrCat("the relay closed the stream: ", Printable(status.error_message())));
       Check(common, status);
     }
     if (retried > 0) Fail("");
@@ -195,8 +200,8 @@ struct Listen {
       return;
     }
     const v1::Event& event = delivery.event();
-    std::cout << TimeText(event.received_at()) << "  " << event.id() << "  " << event.source() << "  " << Printable(event.type())
-              << "  attempt " << delivery.attempt();
+    std::cout << TimeText(event.received_at()) << "  " << event.id() << "  " << event.source() << "  "
+              << Printable(event.type()) << "  attempt " << delivery.attempt();
     if (delivery.has_last_failure()) {
       const v1::Failure& failure = delivery.last_failure();
       std::cout << " (" << FailureText(failure.kind());
@@ -209,11 +214,12 @@ struct Listen {
                 << (event.typing().status() == v1::TYPING_STATUS_PARTIAL ? " (partial)" : "") << '\n'
                 << writer.PayloadText(event.data(), 2);
     } else {
-      std::cout << "  not typed, " << event.raw().body_bytes() << " bytes of " << Printable(event.raw().content_type()) << '\n';
+      std::cout << "  not typed, " << event.raw().body_bytes() << " bytes of " << Printable(event.raw().content_type())
+                << '\n';
     }
     for (const v1::TypingNote& note : event.typing().notes()) {
-      std::cout << "  note: " << Printable(note.reason()) << (note.pointer().empty() ? "" : " at ") << Printable(note.pointer())
-                << (note.text().empty() ? "" : ": ") << Printable(note.text()) << '\n';
+      std::cout << "  note: " << Printable(note.reason()) << (note.pointer().empty() ? "" : " at ")
+                << Printable(note.pointer()) << (note.text().empty() ? "" : ": ") << Printable(note.text()) << '\n';
     }
   }
 };
@@ -222,20 +228,26 @@ struct Listen {
 
 void AddListen(CLI::App& app, int& exit_code) {
   auto listen = std::make_shared<Listen>();
-  CLI::App* verb = AddVerb(app, exit_code, "listen", "Print events as they come, and acknowledge them",
-                           "  hookstream listen                                  everything from now on; takes nothing from anybody\n"
-                           "  hookstream listen --filter 'provider == \"stripe\"' --since 2h\n"
-                           "  hookstream listen billing --output json            takes part in the subscription `billing`\n"
-                           "  hookstream listen --forward http://127.0.0.1:3000/hook\n"
-                           "\nEnds with Ctrl-C or after --count; what is not acknowledged by then is given back.",
-                           [listen] { listen->Run(); });
-  verb->add_option("subscription", listen->subscription, "take part in this one (default: a private one, gone with the command)");
+  CLI::App* verb = AddVerb(
+      app, exit_code, "listen", "Print events as they come, and acknowledge them",
+      "  hookstream listen                                  everything from now on; takes nothing from anybody\n"
+      "  hookstream listen --filter 'provider == \"stripe\"' --since 2h\n"
+      "  hookstream listen billing --output json            takes part in the subscription `billing`\n"
+      "  hookstream listen --forward http://127.0.0.1:3000/hook\n"
+      "\nEnds with Ctrl-C or after --count; what is not acknowledged by then is given back.",
+      [listen] { listen->Run(); });
+  verb->add_option("subscription", listen->subscription,
+                   "take part in this one (default: a private one, gone with the command)");
   verb->add_option("--filter,-f", listen->filter, "which events")->type_name("EXPR");
   verb->add_option("--since", listen->since, "begin so long ago, or at a time (default: now)")->type_name("2h|TIME");
-  verb->add_option("--forward", listen->forward, "post each original request there; 2xx acknowledges, else it comes again")->type_name("URL");
+  verb->add_option("--forward", listen->forward,
+                   "post each original request there; 2xx acknowledges, else it comes again")
+      ->type_name("URL");
   verb->add_option("--count,-n", listen->count, "end after so many")->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   verb->add_flag("--no-ack", listen->no_ack, "acknowledge nothing: events come again when their deadline has passed");
-  verb->add_option("--miss", listen->miss, "leave the first so many deliveries to their deadline, to see them come again; --count does not count them")
+  verb->add_option(
+          "--miss", listen->miss,
+          "leave the first so many deliveries to their deadline, to see them come again; --count does not count them")
       ->check(CLI::Range(int64_t{0}, int64_t{100'000}));
   verb->add_option("--client-id", listen->client_id, "name of this client over reconnections");
   AddCommon(*verb, listen->common);

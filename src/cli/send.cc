@@ -41,7 +41,8 @@ struct Send {
   bool list_types = false;
 
   // The request that the provider would send; `number` is from 0.
-  std::pair<verify::Sample, verify::SignedRequest> Make(const provider::Provider& preset, int64_t number, const std::string& bytes) {
+  std::pair<verify::Sample, verify::SignedRequest> Make(const provider::Provider& preset, int64_t number,
+                                                        const std::string& bytes) {
     const absl::Time now = absl::Now();
     std::string seed = id.empty() ? RandomId() : id;
     // The first has exactly the id that was asked for, so that sending it again makes a duplicate.
@@ -94,7 +95,8 @@ struct Send {
       if (public_url.empty()) {
         request.url.target = target;
       } else if (const size_t query = target.find('?'); query != std::string_view::npos) {
-        request.url.target = absl::StrCat(parsed->target.substr(0, parsed->target.find('?')), std::string(target.substr(query)));
+        request.url.target =
+            absl::StrCat(parsed->target.substr(0, parsed->target.find('?')), std::string(target.substr(query)));
       }
       request.headers = signed_request.headers;
       request.body = signed_request.body;
@@ -113,7 +115,8 @@ struct Send {
     if (failed > 0) Fail("");
   }
 
-  void Print(const provider::Provider& preset, const verify::Sample& sample, const absl::StatusOr<HttpResponse>& response, double ms) {
+  void Print(const provider::Provider& preset, const verify::Sample& sample,
+             const absl::StatusOr<HttpResponse>& response, double ms) {
     const std::string error(response.status().message());
     if (common.json()) {
       JsonObject line;
@@ -131,7 +134,8 @@ struct Send {
     char time[32];
     std::snprintf(time, sizeof(time), "%.1f ms", ms);
     std::cout << preset.name << ' ' << sample.type << "  "
-              << (response.ok() ? absl::StrCat(response->status, " ", Printable(response->body)) : error) << "  " << time << '\n';
+              << (response.ok() ? absl::StrCat(response->status, " ", Printable(response->body)) : error) << "  "
+              << time << '\n';
   }
 };
 
@@ -141,7 +145,8 @@ void AddSend(CLI::App& app, int& exit_code) {
   auto send = std::make_shared<Send>();
   CLI::App* verb = AddVerb(app, exit_code, "send", "Send sample webhooks, signed as the provider signs them",
                            "  hookstream send -p stripe --secret whsec_... --type payment_intent.succeeded\n"
-                           "  hookstream send -p github --secret s3cret --body push.json --type push --url http://127.0.0.1:8080/webhooks/github\n"
+                           "  hookstream send -p github --secret s3cret --body push.json --type push --url "
+                           "http://127.0.0.1:8080/webhooks/github\n"
                            "  hookstream send -p slack --secret s3cret --count 1000 --rate 200\n"
                            "\nExits 1 when a request was refused or could not be sent.",
                            [send] { send->Run(); });
@@ -154,7 +159,9 @@ void AddSend(CLI::App& app, int& exit_code) {
   verb->add_option("--body", send->body, "a body of your own instead of the sample; - is stdin")->type_name("FILE");
   verb->add_option("--content-type", send->content_type, "instead of the provider's");
   verb->add_option("--id", send->id, "makes the provider's event id: the same again is a duplicate (default: random)");
-  verb->add_option("--count,-n", send->count, "how many")->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))->capture_default_str();
+  verb->add_option("--count,-n", send->count, "how many")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
+      ->capture_default_str();
   verb->add_option("--rate,-r", send->rate, "how many a second; 0: one after the other")->check(CLI::Range(0.0, 1e6));
   AddOutput(*verb, send->common);
 }

@@ -32,7 +32,8 @@ struct Verify {
     std::vector<provider::HeaderView> views;
     for (const std::string& header : headers) {
       const size_t colon = header.find(':');
-      if (colon == std::string::npos || colon == 0) FailUsage(absl::StrCat("--header: '", header, "' is not of the form 'Name: value'"));
+      if (colon == std::string::npos || colon == 0)
+        FailUsage(absl::StrCat("--header: '", header, "' is not of the form 'Name: value'"));
       const std::string_view text(header);
       const auto value = absl::StripAsciiWhitespace(absl::string_view(header).substr(colon + 1));
       views.push_back({text.substr(0, colon), {value.data(), value.size()}});
@@ -77,7 +78,8 @@ void AddVerify(CLI::App& app, int& exit_code) {
   CLI::App* verb = AddVerb(
       app, exit_code, "verify", "Check a captured request's signature, and say why it fails",
       "  hookstream verify -p stripe --secret whsec_... --header 'Stripe-Signature: t=...,v1=...' --body event.json\n"
-      "  hookstream verify -p twilio --secret $TOKEN --url https://hooks.example.com/sms --header 'X-Twilio-Signature: ...' --body form.txt\n"
+      "  hookstream verify -p twilio --secret $TOKEN --url https://hooks.example.com/sms --header 'X-Twilio-Signature: "
+      "...' --body form.txt\n"
       "\nExits 0 when the signature is valid, 1 when it is not (the reason is on stdout).",
       [verify] { verify->Run(); });
   verify->provider.Add(*verb);
@@ -88,8 +90,12 @@ void AddVerify(CLI::App& app, int& exit_code) {
       ->each([verify](const std::string&) { verify->now_given = true; });
   verb->add_option("--method,-X", verify->method, "the request's method")->capture_default_str();
   verb->add_option("--url", verify->url, "the URL that the provider was given; matters where the URL is signed");
-  verb->add_option("--header,-H", verify->headers, "a header of the request; may be repeated")->type_name("'K: V'")->allow_extra_args(false);
-  verb->add_option("--body", verify->body, "file with the exact bytes of the body; - is stdin")->required()->type_name("FILE");
+  verb->add_option("--header,-H", verify->headers, "a header of the request; may be repeated")
+      ->type_name("'K: V'")
+      ->allow_extra_args(false);
+  verb->add_option("--body", verify->body, "file with the exact bytes of the body; - is stdin")
+      ->required()
+      ->type_name("FILE");
   AddOutput(*verb, verify->common);
 }
 

@@ -50,7 +50,8 @@ bool Matches(const Query& query, const store::EventMeta& meta) {
 
 absl::StatusOr<int64_t> PageSize(int32_t size) {
   if (size == 0) return kPageDefault;
-  if (size < 1 || size > kPageMax) return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kPageMax));
+  if (size < 1 || size > kPageMax)
+    return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kPageMax));
   return size;
 }
 
@@ -185,8 +186,8 @@ absl::StatusOr<std::unique_ptr<DeadLetterJob>> Admin::Redrive(const v1::RedriveD
   if (request.max_events_per_second() < 0 || request.max_events_per_second() > kPerSecondMax) {
     return absl::InvalidArgumentError(absl::StrCat("max_events_per_second: must be 1 to ", kPerSecondMax));
   }
-  return MakeJob(request.dry_run() ? DeadLetterJob::Kind::kCount : DeadLetterJob::Kind::kRedrive, request.subscription(),
-                 request.event_ids(), request.query(), request.max_events_per_second());
+  return MakeJob(request.dry_run() ? DeadLetterJob::Kind::kCount : DeadLetterJob::Kind::kRedrive,
+                 request.subscription(), request.event_ids(), request.query(), request.max_events_per_second());
 }
 
 absl::StatusOr<std::unique_ptr<DeadLetterJob>> Admin::Purge(const v1::PurgeDeadLettersRequest& request) {
@@ -206,7 +207,8 @@ absl::StatusOr<std::unique_ptr<DeadLetterJob>> Admin::MakeJob(
     first = wanted.empty() ? *seq : std::min(first, *seq);
     wanted.insert(*seq);
   }
-  store::MetaFilter filter = [compiled = std::move(compiled), wanted = std::move(wanted)](const store::EventMeta& meta) {
+  store::MetaFilter filter = [compiled = std::move(compiled),
+                              wanted = std::move(wanted)](const store::EventMeta& meta) {
     return (wanted.empty() || wanted.contains(meta.seq)) && Matches(compiled, meta);
   };
   return std::unique_ptr<DeadLetterJob>(new DeadLetterJob(store_, kind, id, std::move(filter), first, per_second));
@@ -223,31 +225,30 @@ DeadLetterJob::DeadLetterJob(store::Store& store, Kind kind, store::Subscription
 
 void DeadLetterJob::Step(Done<Progress> done) {
   const int64_t events = per_second_ == 0 ? kJobStepEvents : std::min(kJobStepEvents, per_second_);
-  store_.ListDead(
-      subscription_, from_, filter_, {.events_max = events},
-      [this, done = std::move(done)](absl::StatusOr<store::DeadPage> page) mutable {
-        if (!page.ok()) return std::move(done)(page.status());
-        std::vector<Seq> seqs;
-        seqs.reserve(page->events.size());
-        for (const auto& event : page->events) seqs.push_back(event.event->seq);
-        progress_.matched += static_cast<int64_t>(seqs.size());
-        progress_.finished = !page->next.has_value();
-        progress_.pause = per_second_ == 0 || progress_.finished
-                              ? absl::ZeroDuration()
-                              : absl::Seconds(1) * static_cast<int64_t>(seqs.size()) / per_second_;
-        if (page->next.has_value()) from_ = *page->next;
-        if (kind_ == Kind::kCount || seqs.empty()) return std::move(done)(progress_);
-        auto changed = [this, done = std::move(done)](absl::StatusOr<int64_t> count) mutable {
-          if (!count.ok()) return std::move(done)(count.status());
-          progress_.changed += *count;
-          std::move(done)(progress_);
-        };
-        if (kind_ == Kind::kRedrive) {
-          store_.Redrive(subscription_, std::move(seqs), std::move(changed));
-        } else {
-          store_.PurgeDead(subscription_, std::move(seqs), std::move(changed));
-        }
-      });
+  store_.ListDead(subscription_, from_, filter_, {.events_max = events},
+                  [this, done = std::move(done)](absl::StatusOr<store::DeadPage> page) mutable {
+                    if (!page.ok()) return std::move(done)(page.status());
+                    std::vector<Seq> seqs;
+                    seqs.reserve(page->events.size());
+                    for (const auto& event : page->events) seqs.push_back(event.event->seq);
+                    progress_.matched += static_cast<int64_t>(seqs.size());
+                    progress_.finished = !page->next.has_value();
+                    progress_.pause = per_second_ == 0 || progress_.finished
+                                          ? absl::ZeroDuration()
+                                          : absl::Seconds(1) * static_cast<int64_t>(seqs.size()) / per_second_;
+                    if (page->next.has_value()) from_ = *page->next;
+                    if (kind_ == Kind::kCount || seqs.empty()) return std::move(done)(progress_);
+                    auto changed = [this, done = std::move(done)](absl::StatusOr<int64_t> count) mutable {
+                      if (!count.ok()) return std::move(done)(count.status());
+                      progress_.changed += *count;
+                      std::move(done)(progress_);
+                    };
+                    if (kind_ == Kind::kRedrive) {
+                      store_.Redrive(subscription_, std::move(seqs), std::move(changed));
+                    } else {
+                      store_.PurgeDead(subscription_, std::move(seqs), std::move(changed));
+                    }
+                  });
 }
 
 }  // namespace hookstream::dispatch

@@ -21,7 +21,8 @@ namespace hookstream::dispatch {
 
 class Admin;
 
-// A redrive or purge in steps, so that a large one neither blocks the store nor the client's patience. One step at a time.
+// A redrive or purge in steps, so that a large one neither blocks the store nor the client's patience. One step at a
+// time.
 class DeadLetterJob {
  public:
   enum class Kind { kCount, kRedrive, kPurge };

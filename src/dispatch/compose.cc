@@ -85,7 +85,8 @@ size_t Referenced(std::string_view bytes) { return bytes.size() >= kReferencedBy
 
 }  // namespace
 
-BatchPlan::BatchPlan(std::span<const Delivery> queue, const ComposeOptions& options) : queue_(queue), options_(options) {
+BatchPlan::BatchPlan(std::span<const Delivery> queue, const ComposeOptions& options)
+    : queue_(queue), options_(options) {
   parts_.reserve(std::min(queue.size(), options.events_max));
   const auto message_bytes = [&](size_t batch_bytes) {
     return options_.wrapper == Wrapper::kNone ? batch_bytes : wire::LengthFieldBytes(batch_bytes);

@@ -1,8 +1,8 @@
 // Delivery ids as clients see them: opaque text that can't be made up.
 //
-// 43 characters of base64url over: subscription (8 bytes), generation (4), seq (8), delivery number (4), and a SipHash-2-4
-// of these (8). The key is random and lives as long as the process: an id of an earlier run is answered UNKNOWN, and its
-// event comes again. Thread-safe.
+// 43 characters of base64url over: subscription (8 bytes), generation (4), seq (8), delivery number (4), and a
+// SipHash-2-4 of these (8). The key is random and lives as long as the process: an id of an earlier run is answered
+// UNKNOWN, and its event comes again. Thread-safe.
 #pragma once
 
 #include <array>

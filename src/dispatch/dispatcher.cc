@@ -69,7 +69,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
     metrics.AddGauge("hookstream_dispatch_tail_cache_bytes_max", "Bound of the tail cache")
         .Set(static_cast<double>(options.tail_cache_bytes));
     metrics.AddGauge("hookstream_dispatch_all_streams_max", "Bound of the open streams").Set(options.streams_max);
-    metrics.AddGauge("hookstream_dispatch_subscriptions_max", "Bound of the subscriptions").Set(options.subscriptions_max);
+    metrics.AddGauge("hookstream_dispatch_subscriptions_max", "Bound of the subscriptions")
+        .Set(options.subscriptions_max);
     auto& all_streams = metrics.AddGauge("hookstream_dispatch_all_streams", "Open streams of all subscriptions");
     auto& all = metrics.AddGauge("hookstream_dispatch_subscriptions", "Subscriptions, without private ones");
     refresh = metrics.AddRefresh([this, &all_streams, &all] {
@@ -96,7 +97,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
   // Also with what a verb gave back: the sink may be told later.
   void Learn(const store::SubscriptionRecord& record) {
     auto stored = DecodeStoredSpec(record.spec);
-    auto spec = stored.ok() ? CompileSpec(stored->message, options.resume_grace) : absl::StatusOr<Spec>(stored.status());
+    auto spec =
+        stored.ok() ? CompileSpec(stored->message, options.resume_grace) : absl::StatusOr<Spec>(stored.status());
     if (!spec.ok()) {
       Log(LogLevel::kError, "a subscription can't be used",
           {{"subscription", record.name}, {"reason", std::string(spec.status().message())}});
@@ -146,7 +148,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
         break;
       }
     }
-    if (runner != nullptr) runner->End(absl::NotFoundError(absl::StrCat("the subscription \"", name, "\" was deleted")));
+    if (runner != nullptr)
+      runner->End(absl::NotFoundError(absl::StrCat("the subscription \"", name, "\" was deleted")));
   }
 
   void Expire(store::SubscriptionId id) {
@@ -185,7 +188,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
   absl::StatusOr<std::shared_ptr<Runner>> FindRunner(const std::string& name) {
     HS_ASSIGN_OR_RETURN(Known entry, Find(name));
     if (entry.runner == nullptr) {
-      return absl::FailedPreconditionError(absl::StrCat("the settings of \"", name, "\" can't be used by this version"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("the settings of \"", name, "\" can't be used by this version"));
     }
     return std::move(entry.runner);
   }
@@ -248,7 +252,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
     if (stats.ok()) {
       info.set_lag(stats->lag);
       info.set_dead(stats->dead);
-      if (stats->oldest_unsettled_at.has_value()) ToProto(*stats->oldest_unsettled_at, info.mutable_oldest_unsettled_at());
+      if (stats->oldest_unsettled_at.has_value())
+        ToProto(*stats->oldest_unsettled_at, info.mutable_oldest_unsettled_at());
     }
     return info;
   }
@@ -257,11 +262,11 @@ struct Dispatcher::State final : store::SubscriptionSink {
     auto entry = Find(name);
     if (!entry.ok()) return std::move(done)(entry.status());
     const store::SubscriptionId id = entry->record.id;
-    store.GetSubscriptionStats(
-        id, [entry = *std::move(entry), done = std::move(done)](absl::StatusOr<store::SubscriptionStats> stats) mutable {
-          if (!stats.ok()) return std::move(done)(stats.status());
-          std::move(done)(MakeInfo(entry, stats));
-        });
+    store.GetSubscriptionStats(id, [entry = *std::move(entry),
+                                    done = std::move(done)](absl::StatusOr<store::SubscriptionStats> stats) mutable {
+      if (!stats.ok()) return std::move(done)(stats.status());
+      std::move(done)(MakeInfo(entry, stats));
+    });
   }
 
   // What a verb that changes a subscription does with the store's answer: it is answered once the change is in force.
@@ -271,7 +276,8 @@ struct Dispatcher::State final : store::SubscriptionSink {
       Learn(*record);
       const auto runner = FindRunner(record->name);
       if (!runner.ok()) return GiveInfo(record->name, std::move(done));
-      (*runner)->Run([this, name = record->name, done = std::move(done)]() mutable { GiveInfo(name, std::move(done)); });
+      (*runner)->Run(
+          [this, name = record->name, done = std::move(done)]() mutable { GiveInfo(name, std::move(done)); });
     };
   }
 
@@ -343,8 +349,7 @@ absl::StatusOr<std::unique_ptr<Stream>> Dispatcher::OpenStream(const v1::Open& o
       runner = *std::move(made);
       break;
     }
-    case v1::Open::TARGET_NOT_SET:
-      return absl::InvalidArgumentError("target: subscription or ephemeral must be set");
+    case v1::Open::TARGET_NOT_SET: return absl::InvalidArgumentError("target: subscription or ephemeral must be set");
   }
   const uint64_t stream = state_->NextStream();
   runner->Open(stream, open, settings, std::move(callbacks));
@@ -404,8 +409,8 @@ void Dispatcher::CreateSubscription(const v1::Subscription& subscription, Done<v
     count = state_->known.size();
   }
   if (count >= static_cast<size_t>(state_->options.subscriptions_max)) {
-    return std::move(done)(
-        absl::ResourceExhaustedError(absl::StrCat("too many subscriptions: at most ", state_->options.subscriptions_max)));
+    return std::move(done)(absl::ResourceExhaustedError(
+        absl::StrCat("too many subscriptions: at most ", state_->options.subscriptions_max)));
   }
   state_->Put({.message = subscription, .declared = false, .paused = false}, 0, std::move(done));
 }
@@ -563,20 +568,21 @@ void Dispatcher::DeclareSubscriptions(std::vector<v1::Subscription> subscription
   for (Change& change : changes) {
     Log(LogLevel::kInfo, change.spec.declared ? "subscription is declared" : "subscription is no longer declared",
         {{"subscription", change.spec.message.name()}});
-    state_->Put(change.spec, change.expected,
-                [gathering, name = change.spec.message.name()](absl::StatusOr<v1::SubscriptionInfo> info) {
-                  absl::Status result;
-                  {
-                    MutexLock lock(gathering->mutex);
-                    if (!info.ok()) {
-                      gathering->first.Update(absl::Status(
-                          info.status().code(), absl::StrCat("subscription \"", name, "\": ", info.status().message())));
-                    }
-                    if (--gathering->missing != 0) return;
-                    result = gathering->first;
-                  }
-                  std::move(gathering->done)(std::move(result));
-                });
+    state_->Put(
+        change.spec, change.expected,
+        [gathering, name = change.spec.message.name()](absl::StatusOr<v1::SubscriptionInfo> info) {
+          absl::Status result;
+          {
+            MutexLock lock(gathering->mutex);
+            if (!info.ok()) {
+              gathering->first.Update(absl::Status(
+                  info.status().code(), absl::StrCat("subscription \"", name, "\": ", info.status().message())));
+            }
+            if (--gathering->missing != 0) return;
+            result = gathering->first;
+          }
+          std::move(gathering->done)(std::move(result));
+        });
   }
 }
 

@@ -1,14 +1,14 @@
 // Joins, for each subscription: the store's feed, the pure delivery tracker, the typing of events, and the streams of
 // clients with their credit.
 //
-// Lifecycle: made -> `store.Start(dispatcher.Subscriptions(), ...)` -> Start -> streams come and go -> StopDeliveries ->
-// SendDrain -> WaitSettled -> CloseStreams -> (rpc::Server::Shutdown) -> Stop -> store.Stop -> destroyed.
+// Lifecycle: made -> `store.Start(dispatcher.Subscriptions(), ...)` -> Start -> streams come and go -> StopDeliveries
+// -> SendDrain -> WaitSettled -> CloseStreams -> (rpc::Server::Shutdown) -> Stop -> store.Stop -> destroyed.
 //
-// Threads: every public method may be called from any thread and does not block, but for WaitSettled, WaitIdle and Stop.
-// Each subscription works on a strand of a pool of Options::threads threads; what comes in for it (claims, commits,
-// settlements, credit) is gathered in an inbox and worked off in one go, so that a busy subscription costs one hand-over a
-// batch. Callbacks of streams run on that strand, `done` of the other verbs there or on the store's completion thread; both
-// must not block. Nothing is called while a mutex of this room is held.
+// Threads: every public method may be called from any thread and does not block, but for WaitSettled, WaitIdle and
+// Stop. Each subscription works on a strand of a pool of Options::threads threads; what comes in for it (claims,
+// commits, settlements, credit) is gathered in an inbox and worked off in one go, so that a busy subscription costs one
+// hand-over a batch. Callbacks of streams run on that strand, `done` of the other verbs there or on the store's
+// completion thread; both must not block. Nothing is called while a mutex of this room is held.
 //
 // Limits: Options::streams_max streams, Options::subscriptions_max subscriptions (RESOURCE_EXHAUSTED at both), each
 // subscription's max_unsettled and the credit of its streams, the tail cache's bytes.
@@ -66,8 +66,8 @@ class Dispatcher {
 
   // --- streams ---
 
-  // NOT_FOUND, INVALID_ARGUMENT (names the field), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (stopping); then no
-  // callback runs. Callbacks may run before this returns.
+  // NOT_FOUND, INVALID_ARGUMENT (names the field), RESOURCE_EXHAUSTED (too many streams), UNAVAILABLE (stopping); then
+  // no callback runs. Callbacks may run before this returns.
   absl::StatusOr<std::unique_ptr<Stream>> OpenStream(const v1::Open& open, StreamCallbacks callbacks);
 
   // Deliveries for a client that holds no stream: its leases live until they are settled or their deadline. `done` gets
@@ -89,8 +89,8 @@ class Dispatcher {
   void ListSubscriptions(const v1::ListSubscriptionsRequest& request, Done<v1::ListSubscriptionsResponse> done);
 
   // What the configuration declares now: these are created or changed, and become read-only over the API; others that
-  // were declared before are kept and become ordinary ones. INVALID_ARGUMENT names subscription and field, and nothing is
-  // changed.
+  // were declared before are kept and become ordinary ones. INVALID_ARGUMENT names subscription and field, and nothing
+  // is changed.
   void DeclareSubscriptions(std::vector<v1::Subscription> subscriptions, DoneStatus done);
   // The check of DeclareSubscriptions alone, for `serve --check`.
   static absl::Status ValidateSubscriptions(const std::vector<v1::Subscription>& subscriptions);

@@ -14,12 +14,9 @@ constexpr int kAnyTypeUrl = 1, kAnyValue = 2;
 
 v1::TypingStatus ToProto(TypedStatus status) {
   switch (status) {
-    case TypedStatus::kFull:
-      return v1::TYPING_STATUS_FULL;
-    case TypedStatus::kPartial:
-      return v1::TYPING_STATUS_PARTIAL;
-    case TypedStatus::kUntyped:
-      return v1::TYPING_STATUS_UNTYPED;
+    case TypedStatus::kFull: return v1::TYPING_STATUS_FULL;
+    case TypedStatus::kPartial: return v1::TYPING_STATUS_PARTIAL;
+    case TypedStatus::kUntyped: return v1::TYPING_STATUS_UNTYPED;
   }
   return v1::TYPING_STATUS_UNSPECIFIED;
 }
@@ -43,9 +40,9 @@ typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry&
     untyped.notes.push_back({.pointer = "", .reason = "no_mapping", .text = "the source's content is opaque"});
     return untyped;
   }
-  return typing::Convert(registry, data.provider, data.type,
-                         data.content == store::Content::kForm ? typing::ContentKind::kForm : typing::ContentKind::kJson,
-                         data.body);
+  return typing::Convert(
+      registry, data.provider, data.type,
+      data.content == store::Content::kForm ? typing::ContentKind::kForm : typing::ContentKind::kJson, data.body);
 }
 
 }  // namespace

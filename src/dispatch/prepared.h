@@ -50,7 +50,8 @@ PreparedRef Prepare(store::EventRef event, StoreTag tag, const typing::Registry&
 using TypingObserver = std::function<void(TypedStatus status, absl::Duration took)>;
 
 // Recent events, typed once by the first subscription that sends them. Thread-safe; bounded by bytes, the entry that
-// came first goes first. One that was dropped lives on while someone holds it, and is typed again when it is wanted again.
+// came first goes first. One that was dropped lives on while someone holds it, and is typed again when it is wanted
+// again.
 class TailCache {
  public:
   TailCache(int64_t bytes_max, const store::Store& store, RegistrySource registry, const Clock& clock,

@@ -22,35 +22,28 @@ constexpr size_t kDeliveryIdBytesMax = 64;
 
 SettlementStatus ToStatus(delivery::ResultStatus status) {
   switch (status) {
-    case delivery::ResultStatus::kOk:
-      return SettlementStatus::kOk;
-    case delivery::ResultStatus::kLeaseExpired:
-      return SettlementStatus::kLeaseExpired;
-    case delivery::ResultStatus::kUnknown:
-      return SettlementStatus::kUnknown;
-    case delivery::ResultStatus::kRetry:
-      return SettlementStatus::kRetry;
+    case delivery::ResultStatus::kOk: return SettlementStatus::kOk;
+    case delivery::ResultStatus::kLeaseExpired: return SettlementStatus::kLeaseExpired;
+    case delivery::ResultStatus::kUnknown: return SettlementStatus::kUnknown;
+    case delivery::ResultStatus::kRetry: return SettlementStatus::kRetry;
   }
   return SettlementStatus::kUnknown;
 }
 
 const char* KindName(FailureKind kind) {
   switch (kind) {
-    case FailureKind::kNack:
-      return "nack";
-    case FailureKind::kDeadline:
-      return "deadline";
-    case FailureKind::kLostConnection:
-      return "lost_connection";
-    case FailureKind::kReject:
-      return "reject";
+    case FailureKind::kNack: return "nack";
+    case FailureKind::kDeadline: return "deadline";
+    case FailureKind::kLostConnection: return "lost_connection";
+    case FailureKind::kReject: return "reject";
   }
   return "unknown";
 }
 
 }  // namespace
 
-// What the store tells a feed's owner, handed to the strand. Claims of a feed that was given back are dropped by `epoch`.
+// What the store tells a feed's owner, handed to the strand. Claims of a feed that was given back are dropped by
+// `epoch`.
 struct Runner::FeedLink final : store::FeedSink {
   FeedLink(Runner& runner_of_feed, uint64_t epoch_of_feed) : runner(runner_of_feed), epoch(epoch_of_feed) {}
 
@@ -191,12 +184,13 @@ void Runner::CarrySends(delivery::Now now) {
     for (uint32_t i = run.first; i < run.first + run.count; ++i) {
       const delivery::Delivery& from = actions_.deliveries[i];
       const absl::Duration left = std::max(from.deadline - now.mono, absl::ZeroDuration());
-      to.push_back({.event = std::move(prepared_[i]),
-                    .id = context_.ids.Encode(id_, from.id),
-                    .attempt = from.attempt,
-                    .deadline = now.wall + left,
-                    .deadline_in = left,
-                    .last_failure = from.last_failure == nullptr ? nullptr : std::make_shared<Failure>(*from.last_failure)});
+      to.push_back(
+          {.event = std::move(prepared_[i]),
+           .id = context_.ids.Encode(id_, from.id),
+           .attempt = from.attempt,
+           .deadline = now.wall + left,
+           .deadline_in = left,
+           .last_failure = from.last_failure == nullptr ? nullptr : std::make_shared<Failure>(*from.last_failure)});
       if (from.attempt > 1) ++redelivered;
     }
   }
@@ -513,13 +507,12 @@ absl::StatusOr<SettlementBatch> Runner::ReadSettlements(
     const auto error = [&](const char* field, const char* what) {
       return absl::InvalidArgumentError(absl::StrCat("settlements[", i, "].", field, ": ", what));
     };
-    if (from.delivery_id().size() > kDeliveryIdBytesMax) return error("delivery_id", "is longer than any that was given");
+    if (from.delivery_id().size() > kDeliveryIdBytesMax)
+      return error("delivery_id", "is longer than any that was given");
     delivery::Settlement to;
     const std::string* reason = nullptr;
     switch (from.outcome_case()) {
-      case v1::Settlement::kAck:
-        to.kind = delivery::SettleKind::kAck;
-        break;
+      case v1::Settlement::kAck: to.kind = delivery::SettleKind::kAck; break;
       case v1::Settlement::kNack:
         to.kind = delivery::SettleKind::kNack;
         reason = &from.nack().reason();
@@ -534,15 +527,15 @@ absl::StatusOr<SettlementBatch> Runner::ReadSettlements(
         to.kind = delivery::SettleKind::kExtend;
         if (from.extend().has_deadline()) {
           to.delay = FromProto(from.extend().deadline());
-          if (!to.delay.has_value() || *to.delay < absl::Seconds(1)) return error("extend.deadline", "must be 1 s or more");
+          if (!to.delay.has_value() || *to.delay < absl::Seconds(1))
+            return error("extend.deadline", "must be 1 s or more");
         }
         break;
       case v1::Settlement::kReject:
         to.kind = delivery::SettleKind::kReject;
         reason = &from.reject().reason();
         break;
-      case v1::Settlement::OUTCOME_NOT_SET:
-        return error("outcome", "must be set");
+      case v1::Settlement::OUTCOME_NOT_SET: return error("outcome", "must be set");
     }
     const auto id = context_.ids.Decode(from.delivery_id());
     if (!id.has_value() || id->subscription != id_) {
@@ -768,9 +761,10 @@ void Runner::SendHeartbeats(MonoTime now) {
     send(static_cast<int64_t>(context_.store.GetStats().head - newest_seen_));
     return;
   }
-  context_.store.GetSubscriptionStats(id_, [self = shared_from_this(), send](absl::StatusOr<store::SubscriptionStats> stats) {
-    if (stats.ok()) self->Post([send, lag = stats->lag] { send(lag); });
-  });
+  context_.store.GetSubscriptionStats(
+      id_, [self = shared_from_this(), send](absl::StatusOr<store::SubscriptionStats> stats) {
+        if (stats.ok()) self->Post([send, lag = stats->lag] { send(lag); });
+      });
 }
 
 void Runner::Arm(MonoTime at) {
@@ -810,7 +804,8 @@ void Runner::PublishCounts() {
 }
 
 Runner::Snapshot Runner::GetSnapshot() const {
-  return {.ready = ready_.load(), .leased = leased_.load(), .waiting = waiting_.load(), .streams = stream_count_.load()};
+  return {
+      .ready = ready_.load(), .leased = leased_.load(), .waiting = waiting_.load(), .streams = stream_count_.load()};
 }
 
 void Runner::RefreshMetrics() {

@@ -1,9 +1,10 @@
 // One subscription at work: its feed, its tracker, its streams.
 //
-// Lifecycle: made by the dispatcher when the store tells of a subscription (or a client opens a private one) -> Attach ->
-// ... -> End. Threads: the public methods may be called from any thread; they put a task into the inbox, and the pool works
-// the inbox off, one thread at a time ("the strand"), with one step of the tracker for all tasks that had gathered.
-// Everything below "On the strand" is touched there only.
+// Lifecycle: made by the dispatcher when the store tells of a subscription (or a client opens a private one) -> Attach
+// ->
+// ... -> End. Threads: the public methods may be called from any thread; they put a task into the inbox, and the pool
+// works the inbox off, one thread at a time ("the strand"), with one step of the tracker for all tasks that had
+// gathered. Everything below "On the strand" is touched there only.
 #pragma once
 
 #include <atomic>
@@ -105,8 +106,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   void HalfClose(uint64_t stream);
   void Lost(uint64_t stream);
 
-  // The subscription and generation need not be right: such settlements are answered UNKNOWN. INVALID_ARGUMENT names the
-  // settlement and field, RESOURCE_EXHAUSTED the limit.
+  // The subscription and generation need not be right: such settlements are answered UNKNOWN. INVALID_ARGUMENT names
+  // the settlement and field, RESOURCE_EXHAUSTED the limit.
   absl::StatusOr<SettlementBatch> ReadSettlements(
       const google::protobuf::RepeatedPtrField<v1::Settlement>& settlements) const;
 
@@ -118,7 +119,9 @@ class Runner : public std::enable_shared_from_this<Runner> {
   // Runs `task` on the strand, after all that was asked for before.
   void Run(absl::AnyInvocable<void() &&> task) { Post(std::move(task)); }
   // Looks at the clock.
-  void Poke() { Post([] {}); }
+  void Poke() {
+    Post([] {});
+  }
   // Brings gauges up to date that cost something.
   void RefreshMetrics();
 
@@ -224,8 +227,8 @@ class Runner : public std::enable_shared_from_this<Runner> {
   boost::asio::steady_timer timer_;
   MonoTime armed_at_ = MonoTime::Infinite();
   std::vector<Task> working_;
-  std::vector<store::EventRef> refs_;       // scratch
-  std::vector<PreparedRef> prepared_;       // scratch
+  std::vector<store::EventRef> refs_;  // scratch
+  std::vector<PreparedRef> prepared_;  // scratch
 };
 
 }  // namespace hookstream::dispatch

@@ -63,8 +63,8 @@ absl::StatusOr<Spec> CompileSpec(const v1::Subscription& message, absl::Duration
   delivery::Settings& settings = spec.settings;
   settings.resume_grace = resume_grace;
   if (!IsZero(message.ack_deadline())) {
-    HS_ASSIGN_OR_RETURN(settings.ack_deadline, ReadDuration("ack_deadline", message.ack_deadline(), absl::Seconds(1),
-                                                            absl::Minutes(10)));
+    HS_ASSIGN_OR_RETURN(settings.ack_deadline,
+                        ReadDuration("ack_deadline", message.ack_deadline(), absl::Seconds(1), absl::Minutes(10)));
   }
   if (message.has_max_attempts()) {
     HS_ASSIGN_OR_RETURN(const int64_t attempts, ReadCount("max_attempts", message.max_attempts(), 0, 1'000));
@@ -82,7 +82,8 @@ absl::StatusOr<Spec> CompileSpec(const v1::Subscription& message, absl::Duration
     settings.retry.max_backoff = std::max(settings.retry.max_backoff, settings.retry.min_backoff);
   }
   if (retry.multiplier() != 0) {
-    if (!(retry.multiplier() >= 1 && retry.multiplier() <= 10)) return FieldError("retry.multiplier", "must be 1 to 10");
+    if (!(retry.multiplier() >= 1 && retry.multiplier() <= 10))
+      return FieldError("retry.multiplier", "must be 1 to 10");
     settings.retry.multiplier = retry.multiplier();
   }
   if (retry.has_jitter()) {
@@ -111,8 +112,8 @@ absl::StatusOr<Spec> CompileSpec(const v1::Subscription& message, absl::Duration
   }
   if (settings.max_lease < settings.ack_deadline) settings.max_lease = settings.ack_deadline;
   if (message.has_expire_after()) {
-    HS_ASSIGN_OR_RETURN(spec.expire_after, ReadDuration("expire_after", message.expire_after(), absl::Seconds(1),
-                                                        absl::Hours(24 * 365)));
+    HS_ASSIGN_OR_RETURN(spec.expire_after,
+                        ReadDuration("expire_after", message.expire_after(), absl::Seconds(1), absl::Hours(24 * 365)));
   }
   return spec;
 }
@@ -148,8 +149,7 @@ absl::StatusOr<Seq> ParseSeq(std::string_view event_id, StoreTag tag) {
 
 absl::StatusOr<store::Position> ResolveStart(const v1::Start& start, StoreTag tag) {
   switch (start.position_case()) {
-    case v1::Start::kEarliest:
-      return store::Earliest{};
+    case v1::Start::kEarliest: return store::Earliest{};
     case v1::Start::kTime: {
       const auto time = FromProto(start.time());
       if (!time.has_value()) return FieldError("start.time", "is not a valid time");
@@ -161,8 +161,7 @@ absl::StatusOr<store::Position> ResolveStart(const v1::Start& start, StoreTag ta
       return store::AtSeq{*seq};
     }
     case v1::Start::kLatest:
-    case v1::Start::POSITION_NOT_SET:
-      break;
+    case v1::Start::POSITION_NOT_SET: break;
   }
   return store::Latest{};
 }
@@ -248,7 +247,8 @@ absl::StatusOr<OpenSettings> CompileOpen(const v1::Open& open) {
 absl::Status ApplyFlow(const v1::Flow& flow, delivery::Credit& credit) {
   delivery::Credit changed = credit;
   if (flow.max_outstanding_events() != 0) {
-    HS_ASSIGN_OR_RETURN(changed.events, ReadCount("max_outstanding_events", flow.max_outstanding_events(), 1, kEventsMax));
+    HS_ASSIGN_OR_RETURN(changed.events,
+                        ReadCount("max_outstanding_events", flow.max_outstanding_events(), 1, kEventsMax));
   }
   if (flow.max_outstanding_bytes() != 0) {
     HS_ASSIGN_OR_RETURN(changed.bytes,

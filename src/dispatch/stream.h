@@ -36,8 +36,8 @@ struct StreamCallbacks {
   std::function<void(absl::Duration grace, const std::string& reason)> drain;
   // Nothing was sent for Options::heartbeat_interval. `lag`: events accepted and not yet examined.
   std::function<void(int64_t lag)> heartbeat;
-  // The last, exactly once unless the stream was lost first. OK: half-closed, and its settlements are answered. Else why
-  // the relay ends it: UNAVAILABLE (stopping), NOT_FOUND (subscription deleted), or what the store says.
+  // The last, exactly once unless the stream was lost first. OK: half-closed, and its settlements are answered. Else
+  // why the relay ends it: UNAVAILABLE (stopping), NOT_FOUND (subscription deleted), or what the store says.
   std::function<void(absl::Status)> closed;
 };
 

@@ -13,10 +13,10 @@ struct SubscriptionMetrics {
   SubscriptionMetrics(metrics::Registry& registry, const std::string& subscription);
 
   metrics::Counter& delivered;
-  metrics::Counter& redelivered;      // of these, not the first attempt
-  metrics::Counter& acked;            // durable
-  metrics::Counter& dead;             // durable
-  metrics::Counter& released;         // claims given back
+  metrics::Counter& redelivered;  // of these, not the first attempt
+  metrics::Counter& acked;        // durable
+  metrics::Counter& dead;         // durable
+  metrics::Counter& released;     // claims given back
   metrics::Counter& commits_failed;
   metrics::Counter& failed_nack;
   metrics::Counter& failed_deadline;  // expired leases

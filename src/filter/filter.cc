@@ -91,7 +91,8 @@ class Parser {
     return true;
   }
   absl::Status Error(std::string_view what) const {
-    return absl::InvalidArgumentError(absl::StrCat("column ", at_ + 1, ": ", absl::string_view(what.data(), what.size())));
+    return absl::InvalidArgumentError(
+        absl::StrCat("column ", at_ + 1, ": ", absl::string_view(what.data(), what.size())));
   }
 
   const std::string_view text_;
@@ -100,7 +101,8 @@ class Parser {
 
 absl::StatusOr<Filter> Filter::Compile(std::string_view text) {
   if (text.size() > kFilterBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("column ", kFilterBytesMax + 1, ": longer than ", kFilterBytesMax, " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("column ", kFilterBytesMax + 1, ": longer than ", kFilterBytesMax, " bytes"));
   }
   HS_ASSIGN_OR_RETURN(auto conditions, Parser(text).Parse());
   Filter filter;

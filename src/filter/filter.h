@@ -36,7 +36,8 @@ class Filter {
   // Matches everything.
   Filter() = default;
 
-  // INVALID_ARGUMENT; the message begins with "column N: ", counted in bytes from 1. A text of spaces matches everything.
+  // INVALID_ARGUMENT; the message begins with "column N: ", counted in bytes from 1. A text of spaces matches
+  // everything.
   static absl::StatusOr<Filter> Compile(std::string_view text);
 
   bool Matches(const Subject& subject) const;

@@ -136,14 +136,15 @@ class RedriveCall final : public grpc::ServerWriteReactor<v1::RedriveDeadLetters
 void RunPurge(std::shared_ptr<dispatch::DeadLetterJob> job, grpc::ServerUnaryReactor* reactor,
               v1::PurgeDeadLettersResponse* response) {
   dispatch::DeadLetterJob& steps = *job;
-  steps.Step([job = std::move(job), reactor, response](absl::StatusOr<dispatch::DeadLetterJob::Progress> progress) mutable {
-    if (progress.ok()) response->set_purged(progress->changed);
-    if (!progress.ok() || progress->finished) {
-      reactor->Finish(ToGrpc(progress.status()));
-      return;
-    }
-    RunPurge(std::move(job), reactor, response);
-  });
+  steps.Step(
+      [job = std::move(job), reactor, response](absl::StatusOr<dispatch::DeadLetterJob::Progress> progress) mutable {
+        if (progress.ok()) response->set_purged(progress->changed);
+        if (!progress.ok() || progress->finished) {
+          reactor->Finish(ToGrpc(progress.status()));
+          return;
+        }
+        RunPurge(std::move(job), reactor, response);
+      });
 }
 
 }  // namespace
@@ -236,7 +237,7 @@ AdminService::Reactor* AdminService::GetEvent(Context* call, const v1::GetEventR
 }
 
 grpc::ServerWriteReactor<v1::GetEventBodyResponse>* AdminService::GetEventBody(Context*,
-                                                                              const v1::GetEventBodyRequest* request) {
+                                                                               const v1::GetEventBodyRequest* request) {
   return new BodyCall(admin_, request->id());
 }
 

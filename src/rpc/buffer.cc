@@ -31,9 +31,10 @@ void WriteBatch(const dispatch::BatchPlan& plan, grpc::ByteBuffer& buffer) {
       const auto from = static_cast<size_t>(piece.bytes.data() - start);
       slices.emplace_back(grpc_slice_sub(block, from, from + piece.bytes.size()), grpc::Slice::STEAL_REF);
     } else {
-      slices.emplace_back(const_cast<char*>(piece.bytes.data()), piece.bytes.size(),
-                          [](void* owner) { delete static_cast<dispatch::PreparedRef*>(owner); },
-                          new dispatch::PreparedRef(piece.owner));
+      slices.emplace_back(
+          const_cast<char*>(piece.bytes.data()), piece.bytes.size(),
+          [](void* owner) { delete static_cast<dispatch::PreparedRef*>(owner); },
+          new dispatch::PreparedRef(piece.owner));
     }
   });
   grpc_slice_unref(block);

@@ -24,9 +24,8 @@ class FetchCall final : public grpc::ServerUnaryReactor, public std::enable_shar
       End({grpc::StatusCode::INVALID_ARGUMENT, "the message is no FetchRequest"});
       return;
     }
-    auto stream = context_.dispatcher.Fetch(request, [self = shared_from_this()](auto deliveries) {
-      self->Fetched(std::move(deliveries));
-    });
+    auto stream = context_.dispatcher.Fetch(
+        request, [self = shared_from_this()](auto deliveries) { self->Fetched(std::move(deliveries)); });
     if (!stream.ok()) {
       End(ToGrpc(stream.status()));
       return;
@@ -89,7 +88,8 @@ class FetchCall final : public grpc::ServerUnaryReactor, public std::enable_shar
                                                 .message_bytes_max = settings.message_bytes_max,
                                                 .all = true});
     WriteBatch(plan, *response_);
-    if (plan.bodies_omitted() != 0) context_.metrics.bodies_omitted.Increment(static_cast<double>(plan.bodies_omitted()));
+    if (plan.bodies_omitted() != 0)
+      context_.metrics.bodies_omitted.Increment(static_cast<double>(plan.bodies_omitted()));
     context_.metrics.message_events.Increment(static_cast<double>(plan.count()));
     context_.metrics.Finished("Fetch", grpc::StatusCode::OK);
     Finish(grpc::Status::OK);

@@ -23,7 +23,8 @@ void AddWithImports(const google::protobuf::FileDescriptor* file, std::set<std::
 
 // gRPC's own protocols, and nothing else that happens to be linked.
 absl::StatusOr<std::vector<std::string>> Protocols(const google::protobuf::FileDescriptor* file) {
-  if (file == nullptr || !std::string_view(file->package()).starts_with("grpc.")) return absl::NotFoundError("not known");
+  if (file == nullptr || !std::string_view(file->package()).starts_with("grpc."))
+    return absl::NotFoundError("not known");
   std::set<std::string> seen;
   std::vector<std::string> files;
   AddWithImports(file, seen, files);
@@ -92,21 +93,23 @@ class ReflectionCall final : public grpc::ServerBidiReactor<Request, Response> {
         return;
       }
       case Request::kListServices:
-        for (const std::string& name : services_) response_.mutable_list_services_response()->add_service()->set_name(name);
+        for (const std::string& name : services_)
+          response_.mutable_list_services_response()->add_service()->set_name(name);
         return;
-      default:
-        return AnswerError(grpc::StatusCode::INVALID_ARGUMENT, "message_request must be set");
+      default: return AnswerError(grpc::StatusCode::INVALID_ARGUMENT, "message_request must be set");
     }
   }
 
   void AnswerFiles(const absl::StatusOr<std::vector<std::string>>& files, const std::string& what) {
     if (!files.ok()) return AnswerError(grpc::StatusCode::NOT_FOUND, what);
-    for (const std::string& file : *files) response_.mutable_file_descriptor_response()->add_file_descriptor_proto(file);
+    for (const std::string& file : *files)
+      response_.mutable_file_descriptor_response()->add_file_descriptor_proto(file);
   }
 
   void AnswerError(grpc::StatusCode code, const std::string& what) {
     response_.mutable_error_response()->set_error_code(code);
-    response_.mutable_error_response()->set_error_message(code == grpc::StatusCode::NOT_FOUND ? "not found: " + what : what);
+    response_.mutable_error_response()->set_error_message(code == grpc::StatusCode::NOT_FOUND ? "not found: " + what
+                                                                                              : what);
   }
 
   const dispatch::RegistrySource& registry_;

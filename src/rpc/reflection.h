@@ -17,7 +17,8 @@ class ReflectionV1 final : public grpc::reflection::v1::ServerReflection::Callba
  public:
   ReflectionV1(dispatch::RegistrySource registry, std::vector<std::string> services)
       : registry_(std::move(registry)), services_(std::move(services)) {}
-  grpc::ServerBidiReactor<grpc::reflection::v1::ServerReflectionRequest, grpc::reflection::v1::ServerReflectionResponse>*
+  grpc::ServerBidiReactor<grpc::reflection::v1::ServerReflectionRequest,
+                          grpc::reflection::v1::ServerReflectionResponse>*
   ServerReflectionInfo(grpc::CallbackServerContext* call) override;
 
  private:

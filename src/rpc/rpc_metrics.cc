@@ -6,7 +6,8 @@ namespace hookstream::rpc {
 
 RpcMetrics::RpcMetrics(metrics::Registry& registry)
     : streams(registry.AddGauge("hookstream_rpc_subscribe_calls", "Open Subscribe calls")),
-      messages(registry.AddCounter("hookstream_rpc_delivery_messages_total", "Messages with deliveries that were sent")),
+      messages(
+          registry.AddCounter("hookstream_rpc_delivery_messages_total", "Messages with deliveries that were sent")),
       message_bytes(registry.AddCounter("hookstream_rpc_delivery_bytes_total", "Bytes of messages with deliveries")),
       message_events(registry.AddCounter("hookstream_rpc_deliveries_total", "Deliveries in these messages")),
       bodies_omitted(registry.AddCounter("hookstream_rpc_bodies_omitted_total",

@@ -13,9 +13,9 @@ struct RpcMetrics {
   explicit RpcMetrics(metrics::Registry& registry);
 
   metrics::Gauge& streams;
-  metrics::Counter& messages;          // batches of deliveries that were written
-  metrics::Counter& message_bytes;     // of these
-  metrics::Counter& message_events;    // deliveries in these
+  metrics::Counter& messages;        // batches of deliveries that were written
+  metrics::Counter& message_bytes;   // of these
+  metrics::Counter& message_events;  // deliveries in these
   metrics::Counter& bodies_omitted;
   metrics::Counter& settle_batches;
   metrics::Counter& heartbeats;

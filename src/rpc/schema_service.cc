@@ -23,7 +23,8 @@ grpc::ServerUnaryReactor* SchemaService::GetDescriptors(grpc::CallbackServerCont
                                                         const v1::GetDescriptorsRequest* request,
                                                         v1::GetDescriptorsResponse* response) {
   const auto registry = registry_();
-  absl::StatusOr<typing::DescriptorFiles> files = absl::InvalidArgumentError("by: message or schema_fingerprint must be set");
+  absl::StatusOr<typing::DescriptorFiles> files =
+      absl::InvalidArgumentError("by: message or schema_fingerprint must be set");
   if (request->has_message()) files = registry->DescriptorsOfMessage(request->message());
   if (request->has_schema_fingerprint()) files = registry->DescriptorsOfFingerprint(request->schema_fingerprint());
   if (files.ok()) {

@@ -1,8 +1,8 @@
 // The gRPC server: SubscriberService, AdminService, SchemaService, grpc.health.v1, and reflection (v1 and v1alpha).
 //
 // Lifecycle: made -> Start -> SetServing(true) -> ... -> SetServing(false) -> (the dispatcher's drain, which ends the
-// streams) -> Shutdown -> destroyed. Destroyed before the dispatcher. Threads: gRPC's own; SetServing may be called from
-// any thread, the rest by the owner alone. Limits: Options; RESOURCE_EXHAUSTED at each.
+// streams) -> Shutdown -> destroyed. Destroyed before the dispatcher. Threads: gRPC's own; SetServing may be called
+// from any thread, the rest by the owner alone. Limits: Options; RESOURCE_EXHAUSTED at each.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,8 @@ class Server {
   // The port that is bound, after Start.
   int port() const;
 
-  // What grpc.health.v1 answers, for every service and for "". False while the store does not accept, and from the drain on.
+  // What grpc.health.v1 answers, for every service and for "". False while the store does not accept, and from the
+  // drain on.
   void SetServing(bool serving);
 
   // Takes no new calls, lets those that are open go on for `grace`, then cancels them; returns when all are over.

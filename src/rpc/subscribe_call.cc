@@ -31,7 +31,8 @@ constexpr size_t kResultsQueuedMax = 2 * dispatch::kSettlementsMax;
 constexpr size_t kResultsPerMessage = 1'000;
 
 // One call. gRPC's reactions and the dispatcher's callbacks run concurrently; what they decide meets in the state below
-// `mutex_`. At most one write is outstanding; Finish comes exactly once, when none is, and nothing is started afterwards.
+// `mutex_`. At most one write is outstanding; Finish comes exactly once, when none is, and nothing is started
+// afterwards.
 //
 // The call keeps itself alive until OnDone. The dispatcher's callbacks may keep it longer: they then find it finished.
 class SubscribeCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
@@ -114,12 +115,10 @@ class SubscribeCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
         }
         return stream_->Settle(request.settle(), [self = shared_from_this()] { self->BatchTaken(); });
       }
-      case v1::SubscribeRequest::kFlow:
-        return stream_->Flow(request.flow());
+      case v1::SubscribeRequest::kFlow: return stream_->Flow(request.flow());
       case v1::SubscribeRequest::kOpen:
         return absl::InvalidArgumentError("`open` is the first message of a stream only");
-      case v1::SubscribeRequest::REQUEST_NOT_SET:
-        break;
+      case v1::SubscribeRequest::REQUEST_NOT_SET: break;
     }
     return absl::InvalidArgumentError("a message of the stream must be `settle` or `flow`");
   }
@@ -348,7 +347,8 @@ class SubscribeCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     context_.metrics.messages.Increment();
     context_.metrics.message_bytes.Increment(static_cast<double>(plan.message_bytes()));
     context_.metrics.message_events.Increment(static_cast<double>(plan.count()));
-    if (plan.bodies_omitted() != 0) context_.metrics.bodies_omitted.Increment(static_cast<double>(plan.bodies_omitted()));
+    if (plan.bodies_omitted() != 0)
+      context_.metrics.bodies_omitted.Increment(static_cast<double>(plan.bodies_omitted()));
     outgoing_at_ += plan.count();
   }
 
@@ -393,18 +393,19 @@ grpc::ServerUnaryReactor* SubscriberService::Settle(grpc::CallbackServerContext*
                                                     v1::SettleResponse* response) {
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
   // `response` lives until Finish, also when the client has gone.
-  context_.dispatcher.Settle(*request, [this, reactor, response](absl::StatusOr<std::vector<SettlementResult>> results) {
-    if (results.ok()) {
-      for (SettlementResult& result : *results) {
-        v1::SettlementResult& to = *response->add_results();
-        to.set_delivery_id(std::move(result.delivery_id));
-        to.set_status(static_cast<v1::SettlementStatus>(result.status));
-      }
-    }
-    const grpc::Status status = ToGrpc(results.status());
-    context_.metrics.Finished("Settle", status.error_code());
-    reactor->Finish(status);
-  });
+  context_.dispatcher.Settle(*request,
+                             [this, reactor, response](absl::StatusOr<std::vector<SettlementResult>> results) {
+                               if (results.ok()) {
+                                 for (SettlementResult& result : *results) {
+                                   v1::SettlementResult& to = *response->add_results();
+                                   to.set_delivery_id(std::move(result.delivery_id));
+                                   to.set_status(static_cast<v1::SettlementStatus>(result.status));
+                                 }
+                               }
+                               const grpc::Status status = ToGrpc(results.status());
+                               context_.metrics.Finished("Settle", status.error_code());
+                               reactor->Finish(status);
+                             });
   return reactor;
 }
 

@@ -8,8 +8,8 @@
 // batched; they must only post work elsewhere. Exceptions: Start and Stop block, and are called by the owner alone.
 //
 // Errors, chosen for what the caller does next: RESOURCE_EXHAUSTED (full or too busy: try later), UNAVAILABLE (the
-// engine has stopped accepting after a failure and is trying to recover: try later), FAILED_PRECONDITION and ABORTED (the
-// world has changed: read again), NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS (stop and look).
+// engine has stopped accepting after a failure and is trying to recover: try later), FAILED_PRECONDITION and ABORTED
+// (the world has changed: read again), NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS (stop and look).
 #pragma once
 
 #include <cstdint>
@@ -66,9 +66,9 @@ using EventRef = std::shared_ptr<const StoredEvent>;
 
 struct NewEvent {
   EventData data;
-  Hash128 dedupe;                                   // of the provider's event id; zero: none
-  absl::Duration dedupe_window = absl::Hours(72);   // at most 30 days
-  Hash128 ordering_key;                             // zero: none
+  Hash128 dedupe;                                  // of the provider's event id; zero: none
+  absl::Duration dedupe_window = absl::Hours(72);  // at most 30 days
+  Hash128 ordering_key;                            // zero: none
 };
 
 struct Appended {
@@ -126,7 +126,7 @@ class SubscriptionSink {
 
 struct Claimed {
   EventRef event;
-  RetryRecord retry;          // attempts so far and why they failed; empty for a first delivery
+  RetryRecord retry;           // attempts so far and why they failed; empty for a first delivery
   absl::Duration retry_after;  // what was left of the backoff when the record was read; zero: at once
 };
 
@@ -161,10 +161,11 @@ class FeedSink {
 class Feed {
  public:
   virtual ~Feed() = default;
-  // Additional appetite. The engine claims and delivers until it is used up; redeliveries that are due at a restart come first.
+  // Additional appetite. The engine claims and delivers until it is used up; redeliveries that are due at a restart
+  // come first.
   virtual void Want(int64_t events, int64_t bytes) = 0;
-  // One transition: all or none. `confirm`: synced before OnCommitted. Without it, and with acks only, it rides along with
-  // the next sync, within 10 ms. Retry and Dead are always synced first.
+  // One transition: all or none. `confirm`: synced before OnCommitted. Without it, and with acks only, it rides along
+  // with the next sync, within 10 ms. Retry and Dead are always synced first.
   virtual void Commit(CommitToken token, std::vector<Outcome> outcomes, bool confirm) = 0;
   // Gives claims back; the events come again when there is appetite.
   virtual void Release(std::vector<Seq> seqs) = 0;
@@ -180,8 +181,8 @@ struct EventPage {
 
 struct PageLimit {
   int64_t events_max = 100;
-  int64_t bytes_max = 4 << 20;      // at least one event is returned
-  int64_t examined_max = 100'000;   // a page may be empty and have a next
+  int64_t bytes_max = 4 << 20;     // at least one event is returned
+  int64_t examined_max = 100'000;  // a page may be empty and have a next
 };
 
 struct DeadEvent {
@@ -196,30 +197,31 @@ struct DeadPage {
 };
 
 struct SubscriptionStats {
-  int64_t lag = 0;   // stored and not yet examined for it
+  int64_t lag = 0;  // stored and not yet examined for it
   int64_t dead = 0;
-  int64_t skipped = 0;                        // that its filter did not match, since Start
+  int64_t skipped = 0;                            // that its filter did not match, since Start
   std::optional<absl::Time> oldest_unsettled_at;  // nothing: all is settled
 };
 
 struct StoreStats {
   int64_t events = 0;
-  int64_t bytes = 0;        // of events
-  int64_t disk_bytes = 0;   // of the whole data folder
+  int64_t bytes = 0;           // of events
+  int64_t disk_bytes = 0;      // of the whole data folder
   int64_t disk_bytes_max = 0;  // 0: no limit
-  Seq head = 0;             // last sequence given
-  Seq trim = 0;             // first sequence that may be stored
+  Seq head = 0;                // last sequence given
+  Seq trim = 0;                // first sequence that may be stored
   std::optional<absl::Time> oldest_event_at;
 };
 
 struct Capabilities {
-  bool confirm = true;         // can confirm settlements
-  bool ordered = true;         // gives events in order of acceptance
-  bool atomic_append = true;   // events of one Append are stored all or none
+  bool confirm = true;        // can confirm settlements
+  bool ordered = true;        // gives events in order of acceptance
+  bool atomic_append = true;  // events of one Append are stored all or none
   int64_t event_bytes_max = 0;
 };
 
-// Told when the engine stops and resumes accepting, with why. Called on the completion thread; in Start before it returns.
+// Told when the engine stops and resumes accepting, with why. Called on the completion thread; in Start before it
+// returns.
 using HealthSink = std::function<void(const absl::Status&)>;
 
 class Store {
@@ -230,13 +232,14 @@ class Store {
   virtual StoreTag Tag() const = 0;  // after Start
 
   // Blocks until recovered. FAILED_PRECONDITION: the data is another relay's, or of a newer format. DATA_LOSS: what was
-  // acknowledged is damaged; the message names the file. `subscriptions` is told of all that exist before Start returns.
+  // acknowledged is damaged; the message names the file. `subscriptions` is told of all that exist before Start
+  // returns.
   virtual absl::Status Start(SubscriptionSink& subscriptions, HealthSink health) = 0;
   // Refuses new work with UNAVAILABLE, finishes what was taken, flushes, closes. Feeds must be gone.
   virtual void Stop() = 0;
 
-  // Stores the events of one request, all or none, deduplicated; `done` runs after the sync, in the order of the events.
-  // RESOURCE_EXHAUSTED and UNAVAILABLE come back at once and `done` does not run.
+  // Stores the events of one request, all or none, deduplicated; `done` runs after the sync, in the order of the
+  // events. RESOURCE_EXHAUSTED and UNAVAILABLE come back at once and `done` does not run.
   virtual absl::Status Append(std::vector<NewEvent> events, Done<std::vector<Appended>> done) = 0;
 
   // Creates (`expected` 0: ALREADY_EXISTS if the name is taken) or replaces the spec (`expected` must be the present
@@ -253,11 +256,13 @@ class Store {
   // A feed that writes nothing: for a private subscription that lives as long as its stream.
   virtual absl::StatusOr<std::unique_ptr<Feed>> AttachEphemeral(Position start, MetaFilter filter, FeedSink& sink) = 0;
 
-  // A new generation at `position`; feeds of the old one lose their claims. ABORTED when `expected` is not the present one.
+  // A new generation at `position`; feeds of the old one lose their claims. ABORTED when `expected` is not the present
+  // one.
   virtual void Seek(SubscriptionId id, Generation expected, Position position, Done<SubscriptionRecord> done) = 0;
 
   virtual void ListDead(SubscriptionId id, Seq from, MetaFilter filter, PageLimit limit, Done<DeadPage> done) = 0;
-  // They become deliverable with an empty retry record, once each; those that are not dead are passed over. Gives the count.
+  // They become deliverable with an empty retry record, once each; those that are not dead are passed over. Gives the
+  // count.
   virtual void Redrive(SubscriptionId id, std::vector<Seq> seqs, Done<int64_t> done) = 0;
   virtual void PurgeDead(SubscriptionId id, std::vector<Seq> seqs, Done<int64_t> done) = 0;
 

@@ -114,24 +114,26 @@ bool WaitForPort(uint16_t port) {
 
 Child StartNginx(const fs::path& dir, uint16_t port) {
   const fs::path config = dir / "nginx.conf";
-  std::ofstream(config) << "worker_processes 1;\ndaemon off;\nerror_log " << (dir / "nginx.err").string()
-                        << " error;\npid " << (dir / "nginx.pid").string()
-                        << ";\nevents { worker_connections 1024; }\nhttp {\n  access_log off;\n  keepalive_requests 100000000;\n"
-                        << "  client_body_temp_path " << (dir / "nginx-body").string() << ";\n  proxy_temp_path "
-                        << (dir / "nginx-proxy").string() << ";\n  fastcgi_temp_path " << (dir / "nginx-fastcgi").string()
-                        << ";\n  uwsgi_temp_path " << (dir / "nginx-uwsgi").string() << ";\n  scgi_temp_path "
-                        << (dir / "nginx-scgi").string() << ";\n  client_body_buffer_size 64k;\n"
-                        << "  server {\n    listen 127.0.0.1:" << port << ";\n    location / {\n      default_type application/json;\n"
-                        << "      return 200 '{\"id\":\"0000000000001abcdefghijklmn\",\"status\":\"accepted\"}';\n    }\n  }\n}\n";
+  std::ofstream(config)
+      << "worker_processes 1;\ndaemon off;\nerror_log " << (dir / "nginx.err").string() << " error;\npid "
+      << (dir / "nginx.pid").string()
+      << ";\nevents { worker_connections 1024; }\nhttp {\n  access_log off;\n  keepalive_requests 100000000;\n"
+      << "  client_body_temp_path " << (dir / "nginx-body").string() << ";\n  proxy_temp_path "
+      << (dir / "nginx-proxy").string() << ";\n  fastcgi_temp_path " << (dir / "nginx-fastcgi").string()
+      << ";\n  uwsgi_temp_path " << (dir / "nginx-uwsgi").string() << ";\n  scgi_temp_path "
+      << (dir / "nginx-scgi").string() << ";\n  client_body_buffer_size 64k;\n"
+      << "  server {\n    listen 127.0.0.1:" << port << ";\n    location / {\n      default_type application/json;\n"
+      << "      return 200 '{\"id\":\"0000000000001abcdefghijklmn\",\"status\":\"accepted\"}';\n    }\n  }\n}\n";
   return Child::Exec({"nginx", "-c", config.string(), "-p", dir.string()}, (dir / "nginx.log").string());
 }
 
 Child StartRelay(const std::string& binary, const fs::path& dir, uint16_t http, uint16_t grpc, uint16_t admin) {
   const fs::path config = dir / "hookstream.yaml";
   std::ofstream(config) << "http: {listen: \"127.0.0.1:" << http << "\"}\ngrpc: {listen: \"127.0.0.1:" << grpc
-                        << "\"}\nadmin: {listen: \"127.0.0.1:" << admin << "\"}\nstore: {engine: embedded, data_dir: "
-                        << (dir / "data").string() << "}\nsources:\n  - {name: stripe, provider: stripe, keys: [{id: bench, inline: "
-                        << kSecret << "}]}\nsubscriptions:\n  - {name: bench, max_unsettled: 100000}\n";
+                        << "\"}\nadmin: {listen: \"127.0.0.1:" << admin
+                        << "\"}\nstore: {engine: embedded, data_dir: " << (dir / "data").string()
+                        << "}\nsources:\n  - {name: stripe, provider: stripe, keys: [{id: bench, inline: " << kSecret
+                        << "}]}\nsubscriptions:\n  - {name: bench, max_unsettled: 100000}\n";
   return Child::Exec({binary, "serve", "--config", config.string()}, (dir / "relay.log").string());
 }
 
@@ -220,9 +222,10 @@ struct Round {
   double p50_us = 0, p99_us = 0;
 };
 
-int Run(const std::string& relay, const std::vector<int>& connections, double seconds, int rounds, const fs::path& dir) {
-  auto* shared = static_cast<Shared*>(
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+int Run(const std::string& relay, const std::vector<int>& connections, double seconds, int rounds,
+        const fs::path& dir) {
+  auto* shared =
+      static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   new (shared) Shared;
   const uint16_t nginx_port = FreePort(), http = FreePort(), grpc = FreePort(), admin = FreePort();
   Child nginx = StartNginx(dir, nginx_port);
@@ -268,8 +271,8 @@ int Run(const std::string& relay, const std::vector<int>& connections, double se
         std::fprintf(stderr, "%s\n", (base.ok() ? load : base).status().ToString().c_str());
         return 1;
       }
-      const bool complete = wait_until(
-          [&] { return shared->acknowledged - acknowledged_before >= load->requests; }, std::chrono::seconds(30));
+      const bool complete = wait_until([&] { return shared->acknowledged - acknowledged_before >= load->requests; },
+                                       std::chrono::seconds(30));
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
       if (!complete || load->refused > 0 || base->refused > 0) {
         std::fprintf(stderr, "accepted %ld, acknowledged %ld, refused by the relay %ld, by nginx %ld\n", load->requests,
@@ -290,10 +293,11 @@ int Run(const std::string& relay, const std::vector<int>& connections, double se
       for (const Round& round : done) values.push_back(field(round));
       return Median(std::move(values));
     };
-    std::printf("%11d %12.0f %12.0f %7.3f %9.2f %9.2f %12.1f\n", count, median([](const Round& r) { return r.nginx; }),
-                median([](const Round& r) { return r.relay; }), median([](const Round& r) { return r.relay / r.nginx; }),
-                median([](const Round& r) { return r.p50_us / 1e3; }), median([](const Round& r) { return r.p99_us / 1e3; }),
-                median([](const Round& r) { return r.relay_cpu; }));
+    std::printf(
+        "%11d %12.0f %12.0f %7.3f %9.2f %9.2f %12.1f\n", count, median([](const Round& r) { return r.nginx; }),
+        median([](const Round& r) { return r.relay; }), median([](const Round& r) { return r.relay / r.nginx; }),
+        median([](const Round& r) { return r.p50_us / 1e3; }), median([](const Round& r) { return r.p99_us / 1e3; }),
+        median([](const Round& r) { return r.relay_cpu; }));
     std::fflush(stdout);
   }
   subscriber.Stop();
@@ -303,8 +307,9 @@ int Run(const std::string& relay, const std::vector<int>& connections, double se
   std::printf("fdatasync of 4 KB in the data folder: p50 %.0f us, p99 %.0f us\n", Percentile(sync, 0.5),
               Percentile(sync, 0.99));
   if (shared->redelivered > 0) std::printf("redelivered: %ld\n", shared->redelivered.load());
-  std::printf("relay/s counts events that were verified, deduplicated, stored, typed, delivered and whose ack was confirmed;\n"
-              "ratio is the median of the rounds' own ratios.\n");
+  std::printf(
+      "relay/s counts events that were verified, deduplicated, stored, typed, delivered and whose ack was confirmed;\n"
+      "ratio is the median of the rounds' own ratios.\n");
   return failures == 0 ? 0 : 1;
 }
 

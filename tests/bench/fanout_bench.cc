@@ -53,7 +53,8 @@ void FanOut(benchmark::State& state) {
   SystemClock clock;
   metrics::Registry metrics;
   auto registry = typing::Registry::Build().value();
-  dispatch::Dispatcher dispatcher(store, [registry] { return registry; }, clock, metrics);
+  dispatch::Dispatcher dispatcher(
+      store, [registry] { return registry; }, clock, metrics);
   const absl::Status started = store.Start(dispatcher.Subscriptions(), [](const absl::Status&) {});
   if (!started.ok() || !dispatcher.Start().ok()) return state.SkipWithError("could not start");
 

@@ -117,7 +117,8 @@ std::string PaymentIntentBody(std::string_view id) {
       R"(","object":"event","api_version":"2024-06-20","created":1730000000,"data":{"object":{"id":")", payment,
       R"(","object":"payment_intent","amount":2000,"amount_capturable":0,"amount_details":{"tip":{}},"amount_received":2000,)"
       R"("application":null,"application_fee_amount":null,"automatic_payment_methods":{"allow_redirects":"always","enabled":true},)"
-      R"("canceled_at":null,"cancellation_reason":null,"capture_method":"automatic","client_secret":")", payment,
+      R"("canceled_at":null,"cancellation_reason":null,"capture_method":"automatic","client_secret":")",
+      payment,
       R"(_secret_YrKJUKribcBjcG8HVhfZluoGH","confirmation_method":"automatic","created":1729999990,"currency":"usd",)"
       R"("customer":"cus_QXg1o8vlGmoR32","description":"Subscription creation for the annual plan, second half of the year",)"
       R"("invoice":"in_1PgafMB7WZ01zgkWMlNPkQpT","last_payment_error":null,"latest_charge":"ch_3PgafMB7WZ01zgkW1bZJ8Y7v",)"
@@ -154,10 +155,11 @@ absl::StatusOr<LoadResult> RunLoad(const LoadOptions& options) {
   const auto send_next = [&](Connection& connection) {
     const std::string body = PaymentIntentBody(absl::StrCat(options.run_id, "x", number++));
     const int64_t now = absl::ToUnixSeconds(absl::Now());
-    std::string request = absl::StrCat("POST ", options.path, " HTTP/1.1\r\nHost: hooks.example.com\r\n",
-                                       "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\nAccept: */*\r\n",
-                                       "Content-Type: application/json; charset=utf-8\r\nContent-Length: ", body.size(),
-                                       "\r\nStripe-Signature: t=", now, ",v1=", Sign(options.secret, now, body), "\r\n\r\n");
+    std::string request =
+        absl::StrCat("POST ", options.path, " HTTP/1.1\r\nHost: hooks.example.com\r\n",
+                     "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\nAccept: */*\r\n",
+                     "Content-Type: application/json; charset=utf-8\r\nContent-Length: ", body.size(),
+                     "\r\nStripe-Signature: t=", now, ",v1=", Sign(options.secret, now, body), "\r\n\r\n");
     request.append(body);
     return connection.Send(request);
   };

@@ -14,9 +14,9 @@
 namespace hookstream::bench {
 
 struct LoadOptions {
-  uint16_t port = 0;         // on 127.0.0.1
-  std::string path;          // e.g. "/webhooks/stripe"
-  std::string secret;        // Stripe's signing secret, "whsec_..."
+  uint16_t port = 0;   // on 127.0.0.1
+  std::string path;    // e.g. "/webhooks/stripe"
+  std::string secret;  // Stripe's signing secret, "whsec_..."
   int connections = 64;
   absl::Duration duration = absl::Seconds(5);
   // Makes the event ids of this run different from those of another.

@@ -34,8 +34,12 @@ Prepared Prepare(benchmark::State& state, std::string_view preset, std::string s
   Prepared made;
   made.preset = provider::FindPreset(preset);
   const verify::Key key{.id = "bench", .secret = std::move(secret)};
-  verify::SignInput input{.type = "payment_intent.succeeded", .body = std::move(body), .url = kUrl, .now = made.now,
-                          .id = "msg_1", .content_type = std::move(content_type)};
+  verify::SignInput input{.type = "payment_intent.succeeded",
+                          .body = std::move(body),
+                          .url = kUrl,
+                          .now = made.now,
+                          .id = "msg_1",
+                          .content_type = std::move(content_type)};
   auto request = verify::Sign(*made.preset, key, input);
   auto verifier = verify::Verifier::Create(*made.preset, {key});
   if (!request.ok() || !verifier.ok()) {
@@ -70,7 +74,8 @@ void Verify(benchmark::State& state, std::string_view preset, std::string secret
 }
 
 std::string FormBody() {
-  std::string body = "MessageSid=SM1f0a8b&MessageStatus=delivered&AccountSid=AC0123&From=%2B14155550100&To=%2B14155550123&Body=";
+  std::string body =
+      "MessageSid=SM1f0a8b&MessageStatus=delivered&AccountSid=AC0123&From=%2B14155550100&To=%2B14155550123&Body=";
   body.append(2048 - body.size(), 'x');
   return body;
 }

@@ -5,8 +5,8 @@
 //   - a duplicate's 2xx names an event that is delivered
 //   - an event whose acknowledgement was confirmed is never delivered again
 //   - an event's attempt never decreases, and grows by one only after a failure that could have been recorded
-// Five rounds; thirty-five with HOOKSTREAM_TEST_LONG=1, or as many as HOOKSTREAM_CRASH_ROUNDS says. The seed is printed; HOOKSTREAM_TEST_SEED
-// repeats its choices (not the machine's timing).
+// Five rounds; thirty-five with HOOKSTREAM_TEST_LONG=1, or as many as HOOKSTREAM_CRASH_ROUNDS says. The seed is
+// printed; HOOKSTREAM_TEST_SEED repeats its choices (not the machine's timing).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -49,9 +49,12 @@ class Ledger {
     MutexLock lock(mutex_);
     ++deliveries_;
     Entry& entry = entries_[id];
-    if (entry.confirmed) Violation(absl::StrCat(id, " came again (attempt ", attempt, ") after its acknowledgement was confirmed"));
-    if (attempt < entry.attempt) Violation(absl::StrCat(id, ": attempt went back from ", entry.attempt, " to ", attempt));
-    if (attempt > entry.failures + 1) Violation(absl::StrCat(id, ": attempt ", attempt, " after ", entry.failures, " failures"));
+    if (entry.confirmed)
+      Violation(absl::StrCat(id, " came again (attempt ", attempt, ") after its acknowledgement was confirmed"));
+    if (attempt < entry.attempt)
+      Violation(absl::StrCat(id, ": attempt went back from ", entry.attempt, " to ", attempt));
+    if (attempt > entry.failures + 1)
+      Violation(absl::StrCat(id, ": attempt ", attempt, " after ", entry.failures, " failures"));
     entry.attempt = attempt;
   }
   // Before the settlement is sent: the relay may make it durable and never be able to say so.
@@ -103,7 +106,9 @@ class Ledger {
     bool acked = false;
     bool confirmed = false;
   };
-  void Violation(const std::string& text) HS_REQUIRES(mutex_) { violations_.push_back(absl::StrCat(name_, ": ", text)); }
+  void Violation(const std::string& text) HS_REQUIRES(mutex_) {
+    violations_.push_back(absl::StrCat(name_, ": ", text));
+  }
 
   const std::string name_;
   mutable Mutex mutex_;
@@ -203,7 +208,8 @@ void Receive(Subscriber& subscriber, Ledger& ledger, uint64_t seed, bool fail_so
 TEST(CrashTest, NothingThatWasAcceptedIsLostAndNoConfirmedAckIsForgotten) {
   const bool run_long = EnvironmentOr("HOOKSTREAM_TEST_LONG", 0) != 0;
   const auto rounds = EnvironmentOr("HOOKSTREAM_CRASH_ROUNDS", run_long ? 35 : 5);
-  const auto seed = static_cast<uint64_t>(EnvironmentOr("HOOKSTREAM_TEST_SEED", static_cast<int64_t>(std::random_device()())));
+  const auto seed =
+      static_cast<uint64_t>(EnvironmentOr("HOOKSTREAM_TEST_SEED", static_cast<int64_t>(std::random_device()())));
   std::cout << "seed " << seed << ", " << rounds << " rounds" << std::endl;
   std::mt19937_64 random(seed);
 
@@ -271,7 +277,8 @@ TEST(CrashTest, NothingThatWasAcceptedIsLostAndNoConfirmedAckIsForgotten) {
     deliveries += ledgers[i]->deliveries();
   }
   EXPECT_EQ(relay.Stop(), 0) << relay.Log();
-  std::cout << ids.size() << " events accepted, " << deliveries << " deliveries over " << rounds << " crashes" << std::endl;
+  std::cout << ids.size() << " events accepted, " << deliveries << " deliveries over " << rounds << " crashes"
+            << std::endl;
 }
 
 }  // namespace

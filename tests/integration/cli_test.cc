@@ -20,8 +20,15 @@ class CliTest : public ::testing::Test {
   void SetUp() override { ASSERT_TRUE(relay_.Start().ok()) << relay_.Log(); }
 
   CommandResult Send(const std::string& provider, const std::string& secret, std::vector<std::string> more = {}) {
-    std::vector<std::string> command = {"send", "--provider", provider, "--secret", secret, "--url", relay_.Url(provider),
-                                        "--public-url", absl::StrCat("https://hooks.example.com/webhooks/", provider)};
+    std::vector<std::string> command = {"send",
+                                        "--provider",
+                                        provider,
+                                        "--secret",
+                                        secret,
+                                        "--url",
+                                        relay_.Url(provider),
+                                        "--public-url",
+                                        absl::StrCat("https://hooks.example.com/webhooks/", provider)};
     command.insert(command.end(), more.begin(), more.end());
     return Hookstream(command);
   }
@@ -43,7 +50,9 @@ TEST_F(CliTest, SendSaysWhatBecameOfEachRequestAndFailsWhenOneIsRefused) {
   EXPECT_THAT(good.out, HasSubstr("200 "));
   const CommandResult same = Send("github", kGitHubSecret, {"--id", "x", "--output", "json"});
   EXPECT_STREQ(Json(same.out)["response"]["status"].GetString(), "accepted");
-  EXPECT_STREQ(Json(Send("github", kGitHubSecret, {"--id", "x", "--output", "json"}).out)["response"]["status"].GetString(), "duplicate");
+  EXPECT_STREQ(
+      Json(Send("github", kGitHubSecret, {"--id", "x", "--output", "json"}).out)["response"]["status"].GetString(),
+      "duplicate");
   const CommandResult bad = Send("stripe", "whsec_guessed");
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_THAT(bad.out, HasSubstr("401"));
@@ -54,7 +63,10 @@ TEST_F(CliTest, SendSpeaksForEveryBuiltInProvider) {
   EXPECT_EQ(Send("twilio", kTwilioSecret).exit_code, 0);
   EXPECT_EQ(Send("slack", kSlackSecret).exit_code, 0);
   EXPECT_EQ(Send("openai", kStandardSecret).exit_code, 0);
-  EXPECT_EQ(Hookstream({"send", "--provider", "standard-webhooks", "--secret", kStandardSecret, "--url", relay_.Url("standard")}).exit_code, 0);
+  EXPECT_EQ(Hookstream({"send", "--provider", "standard-webhooks", "--secret", kStandardSecret, "--url",
+                        relay_.Url("standard")})
+                .exit_code,
+            0);
 }
 
 TEST_F(CliTest, ListenPrintsDeliveriesAsCanonicalJsonWithThePayloadExpanded) {
@@ -83,7 +95,8 @@ TEST_F(CliTest, ListenShowsAMissedDeliveryComeAgain) {
 TEST_F(CliTest, ListenWithoutASubscriptionSeesThePastAndTakesNothing) {
   ASSERT_EQ(Send("stripe", kStripeSecret).exit_code, 0);
   ASSERT_EQ(Send("github", kGitHubSecret).exit_code, 0);
-  const CommandResult result = relay_.Run({"listen", "--filter", "provider == \"github\"", "--since", "1h", "--count", "1"});
+  const CommandResult result =
+      relay_.Run({"listen", "--filter", "provider == \"github\"", "--since", "1h", "--count", "1"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("  github  "));
   EXPECT_EQ(relay_.Run({"listen", "all", "--count", "2"}).exit_code, 0);
@@ -107,8 +120,10 @@ TEST_F(CliTest, ListenForwardsTheOriginalRequestAndSettlesByTheAnswer) {
 }
 
 TEST_F(CliTest, ListenEndsGracefullyOnCtrlC) {
-  Child listen({HOOKSTREAM_BINARY, "listen", "all", "--server", relay_.GrpcAddress()}, relay_.folder() / "listen.out", relay_.folder() / "listen.err");
-  ASSERT_TRUE(WaitUntil([&] { return ReadFile(relay_.folder() / "listen.err").find("listening to all") != std::string::npos; }));
+  Child listen({HOOKSTREAM_BINARY, "listen", "all", "--server", relay_.GrpcAddress()}, relay_.folder() / "listen.out",
+               relay_.folder() / "listen.err");
+  ASSERT_TRUE(WaitUntil(
+      [&] { return ReadFile(relay_.folder() / "listen.err").find("listening to all") != std::string::npos; }));
   ASSERT_EQ(Send("stripe", kStripeSecret).exit_code, 0);
   ASSERT_TRUE(WaitUntil([&] { return !ReadFile(relay_.folder() / "listen.out").empty(); }));
   listen.Signal(SIGINT);
@@ -116,7 +131,11 @@ TEST_F(CliTest, ListenEndsGracefullyOnCtrlC) {
 }
 
 TEST_F(CliTest, SubscriptionsAreCreatedChangedPausedSoughtAndDeleted) {
-  EXPECT_EQ(relay_.Run({"subscriptions", "create", "mine", "--filter", "type == \"push\"", "--ack-deadline", "1m", "--start", "earliest"}).exit_code, 0);
+  EXPECT_EQ(relay_
+                .Run({"subscriptions", "create", "mine", "--filter", "type == \"push\"", "--ack-deadline", "1m",
+                      "--start", "earliest"})
+                .exit_code,
+            0);
   EXPECT_EQ(relay_.Run({"subscriptions", "create", "mine"}).exit_code, 1);
   EXPECT_THAT(relay_.Run({"subscriptions", "list"}).out, HasSubstr("mine"));
   EXPECT_EQ(relay_.Run({"subscriptions", "update", "mine", "--max-attempts", "4"}).exit_code, 0);
@@ -137,7 +156,8 @@ TEST_F(CliTest, EventsAreListedShownAndGivenByteForByte) {
   const TempFolder folder;
   const std::string body = "{\"zen\": \"bytes  as they\\u0020are\",\n \"hook_id\": 1}";
   WriteFile(folder.path() / "body.json", body);
-  ASSERT_EQ(Send("github", kGitHubSecret, {"--type", "ping", "--body", (folder.path() / "body.json").string()}).exit_code, 0);
+  ASSERT_EQ(
+      Send("github", kGitHubSecret, {"--type", "ping", "--body", (folder.path() / "body.json").string()}).exit_code, 0);
   const auto event = Json(relay_.Run({"events", "list", "--output", "json"}).out);
   const std::string id = event["id"].GetString();
   EXPECT_THAT(relay_.Run({"events", "list", "--filter", "type == \"ping\""}).out, HasSubstr(id));
@@ -153,8 +173,10 @@ TEST_F(CliTest, SourcesStatusAndSchemasAreShown) {
   EXPECT_THAT(sources.out, HasSubstr("https://hooks.example.com/webhooks/stripe"));
   EXPECT_THAT(sources.out, Not(HasSubstr("whsec")));
   EXPECT_THAT(relay_.Run({"status"}).out, HasSubstr("ready    "));
-  EXPECT_THAT(relay_.Run({"schema", "list", "--provider", "stripe"}).out, HasSubstr("hookstream.stripe.v1.PaymentIntentEvent"));
-  EXPECT_THAT(relay_.Run({"schema", "show", "hookstream.stripe.v1.PaymentIntentEvent"}).out, HasSubstr("message PaymentIntentEvent"));
+  EXPECT_THAT(relay_.Run({"schema", "list", "--provider", "stripe"}).out,
+              HasSubstr("hookstream.stripe.v1.PaymentIntentEvent"));
+  EXPECT_THAT(relay_.Run({"schema", "show", "hookstream.stripe.v1.PaymentIntentEvent"}).out,
+              HasSubstr("message PaymentIntentEvent"));
   EXPECT_EQ(relay_.Run({"schema", "show", "no.such.Message"}).exit_code, 1);
 }
 
@@ -166,17 +188,25 @@ TEST(CliAloneTest, ARelayThatIsNotThereIsNamed) {
 }
 
 TEST(CliAloneTest, AWrongCommandLineIsExitTwo) {
-  for (const std::vector<std::string>& command : std::vector<std::vector<std::string>>{
-           {}, {"nonsense"}, {"verify"}, {"serve"}, {"subscriptions"}, {"listen", "--count", "zero"}, {"deadletters", "purge", "a"},
-           {"events", "list", "--since", "yesterday"}, {"send", "-p", "stripe", "-s", "x", "--url", "ftp://a"}}) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{},
+                                             {"nonsense"},
+                                             {"verify"},
+                                             {"serve"},
+                                             {"subscriptions"},
+                                             {"listen", "--count", "zero"},
+                                             {"deadletters", "purge", "a"},
+                                             {"events", "list", "--since", "yesterday"},
+                                             {"send", "-p", "stripe", "-s", "x", "--url", "ftp://a"}}) {
     const CommandResult result = Hookstream(command);
     EXPECT_EQ(result.exit_code, 2) << (command.empty() ? "" : command[0]) << result.out << result.err;
   }
 }
 
 TEST(CliAloneTest, EveryVerbHasHelpWithExamples) {
-  for (const char* verb : {"serve", "send", "listen", "verify", "status", "sources list", "subscriptions create", "subscriptions update",
-                           "subscriptions seek", "events list", "events show", "deadletters list", "deadletters redrive", "schema show"}) {
+  for (const char* verb :
+       {"serve", "send", "listen", "verify", "status", "sources list", "subscriptions create", "subscriptions update",
+        "subscriptions seek", "events list", "events show", "deadletters list", "deadletters redrive", "schema show"}) {
     std::vector<std::string> command = absl::StrSplit(verb, ' ');
     command.emplace_back("--help");
     const CommandResult result = Hookstream(command);
@@ -189,9 +219,10 @@ TEST(CliAloneTest, EveryVerbHasHelpWithExamples) {
 TEST(CliAloneTest, CheckSaysAllThatIsWrongOrWhatWouldRun) {
   const TempFolder folder;
   const std::string file = (folder.path() / "relay.yaml").string();
-  WriteFile(file, "store: {data_dir: data}\nsources:\n  - {name: a, provider: strype, keys: [{inline: x}]}\n"
-                  "  - {name: b, provider: standard-webhooks, keys: [{inline: not base64 at all}]}\n"
-                  "subscriptions: [{name: s, filter: 'provider = x'}]\nschemas: [{file: gone.binpb}]\n");
+  WriteFile(file,
+            "store: {data_dir: data}\nsources:\n  - {name: a, provider: strype, keys: [{inline: x}]}\n"
+            "  - {name: b, provider: standard-webhooks, keys: [{inline: not base64 at all}]}\n"
+            "subscriptions: [{name: s, filter: 'provider = x'}]\nschemas: [{file: gone.binpb}]\n");
   const CommandResult bad = Hookstream({"serve", "--config", file, "--check"});
   EXPECT_EQ(bad.exit_code, 1);
   EXPECT_THAT(bad.err, HasSubstr("relay.yaml:3:12: source 'a': there is no provider 'strype'"));

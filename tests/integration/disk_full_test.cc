@@ -33,7 +33,9 @@ class Sender {
   cli::HttpResponse Post() {
     cli::HttpRequest request;
     request.url = url_;
-    request.headers = {{"Content-Type", "application/octet-stream"}, {"X-GitHub-Event", "ping"}, {"X-GitHub-Delivery", absl::StrCat("d", ++number_)}};
+    request.headers = {{"Content-Type", "application/octet-stream"},
+                       {"X-GitHub-Event", "ping"},
+                       {"X-GitHub-Delivery", absl::StrCat("d", ++number_)}};
     request.body.resize(64 << 10);
     for (char& byte : request.body) {
       state_ = state_ * 6364136223846793005U + 1442695040888963407U;

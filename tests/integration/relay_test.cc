@@ -23,8 +23,8 @@ using ::testing::Not;
 constexpr char kPublicUrl[] = "https://hooks.example.com";
 
 // A signed request of the provider for a source of kSources; `seed` makes the provider's event id.
-verify::SignedRequest Signed(const std::string& source, const std::string& preset_name, const std::string& type, const std::string& seed,
-                             const std::string& secret, const std::string& body = "") {
+verify::SignedRequest Signed(const std::string& source, const std::string& preset_name, const std::string& type,
+                             const std::string& seed, const std::string& secret, const std::string& body = "") {
   const provider::Provider* preset = provider::FindPreset(preset_name);
   verify::SignInput input;
   const auto sample = verify::SampleBody(*preset, type, seed, absl::Now());
@@ -88,7 +88,8 @@ TEST_F(RelayTest, AnAcceptedWebhookIsDeliveredTypedAndAcknowledgedForGood) {
     EXPECT_EQ(delivery->event().type(), "payment_intent.succeeded");
     EXPECT_EQ(delivery->event().verification().key_id(), "main");
     EXPECT_EQ(delivery->event().data().type_url(), "type.googleapis.com/hookstream.stripe.v1.PaymentIntentEvent");
-    EXPECT_EQ(delivery->event().typing().status(), v1::TYPING_STATUS_FULL) << delivery->event().typing().ShortDebugString();
+    EXPECT_EQ(delivery->event().typing().status(), v1::TYPING_STATUS_FULL)
+        << delivery->event().typing().ShortDebugString();
     EXPECT_EQ(delivery->event().raw().body().size(), static_cast<size_t>(delivery->event().raw().body_bytes()));
     EXPECT_TRUE(subscriber.AckConfirmed(delivery->delivery_id()));
     subscriber.HalfClose();
@@ -227,8 +228,10 @@ TEST_F(RelayTest, AForgeryIsRefusedAndNothingOfItIsStored) {
 }
 
 TEST_F(RelayTest, SlacksUrlVerificationIsAnsweredAndNotStored) {
-  const auto response = Post("slack", Signed("slack", "slack", "", "x", kSlackSecret,
-                                             R"({"type":"url_verification","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"})"));
+  const auto response =
+      Post("slack",
+           Signed("slack", "slack", "", "x", kSlackSecret,
+                  R"({"type":"url_verification","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"})"));
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
   EXPECT_EQ(relay_.Run({"events", "list", "--output", "json"}).out, "");
@@ -252,8 +255,10 @@ TEST_F(RelayTest, EventsOfFiveProvidersArriveTyped) {
     const auto delivery = subscriber.Next();
     ASSERT_TRUE(delivery) << c.source;
     EXPECT_EQ(delivery->event().provider(), c.preset);
-    EXPECT_THAT(delivery->event().data().type_url(), HasSubstr(c.message)) << delivery->event().typing().ShortDebugString();
-    EXPECT_EQ(delivery->event().typing().status(), v1::TYPING_STATUS_FULL) << c.source << ": " << delivery->event().typing().ShortDebugString();
+    EXPECT_THAT(delivery->event().data().type_url(), HasSubstr(c.message))
+        << delivery->event().typing().ShortDebugString();
+    EXPECT_EQ(delivery->event().typing().status(), v1::TYPING_STATUS_FULL)
+        << c.source << ": " << delivery->event().typing().ShortDebugString();
     EXPECT_TRUE(subscriber.AckConfirmed(delivery->delivery_id()));
   }
 }
@@ -286,7 +291,8 @@ TEST_F(RelayTest, EachSubscriptionGetsWhatItsFilterSaysAndStreamsOfOneShareIt) {
   while (got.size() < all_ids.size()) {
     for (Subscriber* subscriber : {&one, &two}) {
       // One may have had the last.
-      const auto delivery = subscriber->Next(got.size() + 1 < all_ids.size() ? absl::Seconds(20) : absl::Milliseconds(200));
+      const auto delivery =
+          subscriber->Next(got.size() + 1 < all_ids.size() ? absl::Seconds(20) : absl::Milliseconds(200));
       if (!delivery) continue;
       EXPECT_TRUE(got.insert(delivery->event().id()).second) << "delivered twice";
       by_one += subscriber == &one ? 1 : 0;
@@ -352,7 +358,8 @@ TEST_F(RelayTest, ASecondSignalEndsItAtOnce) {
 
 TEST_F(RelayTest, SighupExchangesSourcesAndABadFileChangesNothing) {
   EXPECT_EQ(PostStripe("a", "whsec_next").status, 401);
-  const std::string next = std::string(kSources).replace(std::string(kSources).find(kStripeSecret), sizeof(kStripeSecret) - 1, "whsec_next");
+  const std::string next =
+      std::string(kSources).replace(std::string(kSources).find(kStripeSecret), sizeof(kStripeSecret) - 1, "whsec_next");
   relay_.WriteConfiguration(absl::StrCat(next, kSubscriptions, "  - {name: late, start: earliest}\n"));
   relay_.process().Signal(SIGHUP);
   ASSERT_TRUE(WaitUntil([&] { return relay_.Log().find("reloaded") != std::string::npos; }));
@@ -372,7 +379,8 @@ TEST_F(RelayTest, HealthAndMetricsAreServed) {
   EXPECT_EQ(HttpGet(relay_.admin_port(), "/readyz").first, 200);
   const auto [status, metrics] = HttpGet(relay_.admin_port(), "/metrics");
   EXPECT_EQ(status, 200);
-  for (const char* room : {"hookstream_ingest_", "hookstream_edge_", "hookstream_store_", "hookstream_dispatch_"}) EXPECT_THAT(metrics, HasSubstr(room));
+  for (const char* room : {"hookstream_ingest_", "hookstream_edge_", "hookstream_store_", "hookstream_dispatch_"})
+    EXPECT_THAT(metrics, HasSubstr(room));
 }
 
 TEST_F(RelayTest, AnotherRelayOnTheSameFolderOrPortSaysWhatIsWrong) {
@@ -381,8 +389,9 @@ TEST_F(RelayTest, AnotherRelayOnTheSameFolderOrPortSaysWhatIsWrong) {
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), HasSubstr("store.data_dir"));
   const TempFolder folder;
-  WriteFile(folder.path() / "relay.yaml", absl::StrCat("http: {listen: \"127.0.0.1:", relay_.http_port(), "\"}\ngrpc: {listen: \"127.0.0.1:0\"}\n",
-                                                       "admin: {listen: \"127.0.0.1:0\"}\nstore: {data_dir: data}\n"));
+  WriteFile(folder.path() / "relay.yaml",
+            absl::StrCat("http: {listen: \"127.0.0.1:", relay_.http_port(), "\"}\ngrpc: {listen: \"127.0.0.1:0\"}\n",
+                         "admin: {listen: \"127.0.0.1:0\"}\nstore: {data_dir: data}\n"));
   const CommandResult taken = Hookstream({"serve", "--config", (folder.path() / "relay.yaml").string()});
   EXPECT_EQ(taken.exit_code, 1);
   EXPECT_THAT(taken.err, HasSubstr(absl::StrCat("http.listen 127.0.0.1:", relay_.http_port())));

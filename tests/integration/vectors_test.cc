@@ -40,7 +40,8 @@ std::vector<Vector> LoadVectors() {
     vector.method = request["method"].GetString();
     vector.url = request["url"].GetString();
     if (!absl::Base64Unescape(request["body_base64"].GetString(), &vector.body)) ADD_FAILURE() << vector.id;
-    for (const auto& header : request["headers"].GetObject()) vector.headers.emplace_back(header.name.GetString(), header.value.GetString());
+    for (const auto& header : request["headers"].GetObject())
+      vector.headers.emplace_back(header.name.GetString(), header.value.GetString());
     if (entry.HasMember("params")) {
       for (const auto& param : entry["params"].GetObject()) {
         // The others say what a handshake is answered with.
@@ -60,9 +61,19 @@ TEST(VectorsTest, VerifyGivesTheExpectedVerdictOnEveryVector) {
   const TempFolder folder;
   for (const Vector& vector : vectors) {
     WriteFile(folder.path() / "body", vector.body);
-    std::vector<std::string> command = {"verify", "--provider", vector.provider, "--secret", vector.secret, "--method", vector.method,
-                                        "--url", vector.url, "--body", (folder.path() / "body").string()};
-    for (const auto& [name, value] : vector.headers) command.insert(command.end(), {"--header", absl::StrCat(name, ": ", value)});
+    std::vector<std::string> command = {"verify",
+                                        "--provider",
+                                        vector.provider,
+                                        "--secret",
+                                        vector.secret,
+                                        "--method",
+                                        vector.method,
+                                        "--url",
+                                        vector.url,
+                                        "--body",
+                                        (folder.path() / "body").string()};
+    for (const auto& [name, value] : vector.headers)
+      command.insert(command.end(), {"--header", absl::StrCat(name, ": ", value)});
     for (const auto& [name, value] : vector.params) {
       if (name == "key_id") {
         command.insert(command.end(), {"--key-id", value});
@@ -91,12 +102,14 @@ TEST(VectorsTest, TheRelayGivesTheSameVerdictOverHttp) {
   for (const Vector& vector : LoadVectors()) {
     if (vector.now || SignsTheUrl(*provider::FindPreset(vector.provider))) continue;
     const auto key_id = vector.params.find("key_id");
-    absl::StrAppend(&sources, "  - {name: ", vector.id, ", provider: ", vector.provider, ", keys: [{inline: ",
-                    cli::JsonString(vector.secret), key_id == vector.params.end() ? "" : ", id: \"",
+    absl::StrAppend(&sources, "  - {name: ", vector.id, ", provider: ", vector.provider,
+                    ", keys: [{inline: ", cli::JsonString(vector.secret),
+                    key_id == vector.params.end() ? "" : ", id: \"",
                     key_id == vector.params.end() ? "" : key_id->second + "\"", "}]");
     if (!provider::FindPreset(vector.provider)->secrets.empty()) {
       absl::StrAppend(&sources, ", secrets: [");
-      for (const auto& [name, value] : vector.params) absl::StrAppend(&sources, "{name: ", name, ", inline: ", value, "}");
+      for (const auto& [name, value] : vector.params)
+        absl::StrAppend(&sources, "{name: ", name, ", inline: ", value, "}");
       absl::StrAppend(&sources, "]");
     }
     absl::StrAppend(&sources, "}\n");

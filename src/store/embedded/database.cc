@@ -48,13 +48,15 @@ class DedupeExpiry : public rocksdb::CompactionFilter {
   const std::atomic<AgeMs>* const age_;
 };
 
-// RocksDB's own log goes into ours. Its LOG file would be on the disk that fills up, and Debian's build ends the process
-// by an assertion when a write to it follows one that failed (tests/integration/disk_full_test.cc).
+// RocksDB's own log goes into ours. Its LOG file would be on the disk that fills up, and Debian's build ends the
+// process by an assertion when a write to it follows one that failed (tests/integration/disk_full_test.cc).
 class InfoLog final : public rocksdb::Logger {
  public:
   InfoLog() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
   using rocksdb::Logger::Logv;
-  void Logv(const char* format, va_list arguments) override { Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments); }
+  void Logv(const char* format, va_list arguments) override {
+    Logv(rocksdb::InfoLogLevel::INFO_LEVEL, format, arguments);
+  }
   void Logv(rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
     const LogLevel ours = level >= rocksdb::InfoLogLevel::ERROR_LEVEL && level <= rocksdb::InfoLogLevel::FATAL_LEVEL
                               ? LogLevel::kWarning

@@ -39,8 +39,8 @@ TempFolder::~TempFolder() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-Child::Child(const std::vector<std::string>& command, const std::filesystem::path& out, const std::filesystem::path& err,
-             const std::map<std::string, std::string>& environment) {
+Child::Child(const std::vector<std::string>& command, const std::filesystem::path& out,
+             const std::filesystem::path& err, const std::map<std::string, std::string>& environment) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -66,7 +66,8 @@ Child::Child(const std::vector<std::string>& command, const std::filesystem::pat
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  if (posix_spawnp(&pid_, arguments[0], &actions, &attributes, arguments.data(), environment_words.data()) != 0) pid_ = -1;
+  if (posix_spawnp(&pid_, arguments[0], &actions, &attributes, arguments.data(), environment_words.data()) != 0)
+    pid_ = -1;
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (pid_ < 0) ended_ = 127;
@@ -99,7 +100,9 @@ std::string ReadFile(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void WriteFile(const std::filesystem::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+void WriteFile(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 CommandResult Hookstream(const std::vector<std::string>& arguments, const std::string& input) {
   const TempFolder folder;
@@ -120,25 +123,28 @@ CommandResult Hookstream(const std::vector<std::string>& arguments, const std::s
 }
 
 RelayProcess::RelayProcess(std::string configuration, std::string store, std::string data_dir)
-    : configuration_(std::move(configuration)), store_(std::move(store)),
+    : configuration_(std::move(configuration)),
+      store_(std::move(store)),
       data_dir_(data_dir.empty() ? (folder_.path() / "data").string() : std::move(data_dir)) {}
 
 void RelayProcess::WriteConfiguration(const std::string& configuration) {
   configuration_ = configuration;
   const auto listen = [](int port) { return absl::StrCat("listen: \"127.0.0.1:", port, "\""); };
-  WriteFile(config_file(), absl::StrCat("http: {", listen(ports_[0]), ", public_url: \"https://hooks.example.com\"}\n", "grpc: {",
-                                        listen(ports_[1]), "}\n", "admin: {", listen(ports_[2]), "}\n", "store: {data_dir: ", data_dir_,
-                                        store_.empty() ? "" : ", ", store_, "}\n", configuration));
+  WriteFile(config_file(),
+            absl::StrCat("http: {", listen(ports_[0]), ", public_url: \"https://hooks.example.com\"}\n", "grpc: {",
+                         listen(ports_[1]), "}\n", "admin: {", listen(ports_[2]), "}\n",
+                         "store: {data_dir: ", data_dir_, store_.empty() ? "" : ", ", store_, "}\n", configuration));
 }
 
 absl::Status RelayProcess::Start() {
   WriteConfiguration(configuration_);
   const std::filesystem::path ports_file = folder() / "ports";
   std::filesystem::remove(ports_file);
-  process_ = std::make_unique<Child>(
-      std::vector<std::string>{HOOKSTREAM_BINARY, "serve", "--config", config_file(), "--ports-file", ports_file.string()},
-      folder() / "relay.log", folder() / "relay.log");
-  const bool ready = WaitUntil([&] { return std::filesystem::exists(ports_file) || !process_->Running(); }, absl::Seconds(60));
+  process_ = std::make_unique<Child>(std::vector<std::string>{HOOKSTREAM_BINARY, "serve", "--config", config_file(),
+                                                              "--ports-file", ports_file.string()},
+                                     folder() / "relay.log", folder() / "relay.log");
+  const bool ready =
+      WaitUntil([&] { return std::filesystem::exists(ports_file) || !process_->Running(); }, absl::Seconds(60));
   std::smatch match;
   const std::string text = ReadFile(ports_file);
   static const std::regex kPorts("\\{\"http\": (\\d+), \"grpc\": (\\d+), \"admin\": (\\d+)\\}\\n");

@@ -1,6 +1,7 @@
 // Programs under test: the real relay on a folder and ports of its own, and the command line's other verbs.
 //
-// Not thread-safe, but that Post and the ports may be used from several threads while the relay is not started or ended.
+// Not thread-safe, but that Post and the ports may be used from several threads while the relay is not started or
+// ended.
 #pragma once
 
 #include <sys/types.h>

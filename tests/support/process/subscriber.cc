@@ -15,14 +15,16 @@ v1::Open OpenOf(const std::string& subscription) {
 
 }  // namespace
 
-Subscriber::Subscriber(const std::string& server, const std::string& subscription) : Subscriber(server, OpenOf(subscription)) {}
+Subscriber::Subscriber(const std::string& server, const std::string& subscription)
+    : Subscriber(server, OpenOf(subscription)) {}
 
 Subscriber::Subscriber(const std::string& server, v1::Open open) {
-  // A channel of its own: gRPC shares connections between channels with the same arguments, and a test that loses one stream's
-  // connection must not lose another's. It also comes back at once where a shared one would still back off.
+  // A channel of its own: gRPC shares connections between channels with the same arguments, and a test that loses one
+  // stream's connection must not lose another's. It also comes back at once where a shared one would still back off.
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  stub_ = v1::SubscriberService::NewStub(grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments));
+  stub_ =
+      v1::SubscriberService::NewStub(grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments));
   stream_ = stub_->Subscribe(&context_);
   open.set_confirm_settlements(true);
   v1::SubscribeRequest request;
@@ -41,7 +43,8 @@ void Subscriber::Read() {
   while (stream_->Read(&response)) {
     MutexLock lock(mutex_);
     for (const v1::Delivery& delivery : response.deliveries().deliveries()) deliveries_.push_back(delivery);
-    for (const v1::SettlementResult& result : response.settled().results()) results_[result.delivery_id()] = result.status();
+    for (const v1::SettlementResult& result : response.settled().results())
+      results_[result.delivery_id()] = result.status();
     if (response.has_drain()) drain_ = response.drain();
     changed_.NotifyAll();
   }

@@ -30,10 +30,12 @@ class Subscriber {
   // Only writes. False: the stream is gone.
   bool Send(const v1::Settlement& settlement);
   bool Ack(const std::string& delivery_id);
-  bool Nack(const std::string& delivery_id, const std::string& reason, std::optional<absl::Duration> delay = std::nullopt);
+  bool Nack(const std::string& delivery_id, const std::string& reason,
+            std::optional<absl::Duration> delay = std::nullopt);
   bool Reject(const std::string& delivery_id, const std::string& reason);
   // The settlement's result; nullopt when it does not come.
-  std::optional<v1::SettlementStatus> Result(const std::string& delivery_id, absl::Duration timeout = absl::Seconds(20));
+  std::optional<v1::SettlementStatus> Result(const std::string& delivery_id,
+                                             absl::Duration timeout = absl::Seconds(20));
   // Ack and wait for OK.
   bool AckConfirmed(const std::string& delivery_id);
 

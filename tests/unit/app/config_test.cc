@@ -99,7 +99,8 @@ TEST(ConfigTest, NamesThePlaceOfAnUnknownKeyAndWhatWasMeant) {
               ElementsAre("relay.yaml:3:3: unknown key 'http.public_ulr'; did you mean 'public_url'?"));
   EXPECT_THAT(ErrorsOf("sources:\n  - name: a\n    provider: stripe\n    key: []\n"),
               ElementsAre("relay.yaml:5:5: unknown key 'sources[0].key'; did you mean 'keys'?"));
-  EXPECT_THAT(ErrorsOf("x: &a {level: info}\nlog: {<<: *a}\n"), testing::Contains(HasSubstr("merge keys are not supported")));
+  EXPECT_THAT(ErrorsOf("x: &a {level: info}\nlog: {<<: *a}\n"),
+              testing::Contains(HasSubstr("merge keys are not supported")));
 }
 
 TEST(ConfigTest, RefusesAKeyThatIsGivenTwice) {
@@ -108,10 +109,11 @@ TEST(ConfigTest, RefusesAKeyThatIsGivenTwice) {
 }
 
 TEST(ConfigTest, ReportsEverythingThatIsWrongNotOnlyTheFirst) {
-  EXPECT_THAT(ErrorsOf("http: {listen: nowhere, max_body: 5}\nlog: {level: loud}\nsources: [{name: A B}]\n"),
-              ElementsAre(HasSubstr("2:16: http.listen: 'nowhere' is no address"), HasSubstr("http.max_body: '5' is no size"),
-                          HasSubstr("log.level: must be one of debug, info, warning, error, not 'loud'"),
-                          HasSubstr("sources[0].provider: is missing"), HasSubstr("sources[0].name: must be 1 to 63")));
+  EXPECT_THAT(
+      ErrorsOf("http: {listen: nowhere, max_body: 5}\nlog: {level: loud}\nsources: [{name: A B}]\n"),
+      ElementsAre(HasSubstr("2:16: http.listen: 'nowhere' is no address"), HasSubstr("http.max_body: '5' is no size"),
+                  HasSubstr("log.level: must be one of debug, info, warning, error, not 'loud'"),
+                  HasSubstr("sources[0].provider: is missing"), HasSubstr("sources[0].name: must be 1 to 63")));
 }
 
 TEST(ConfigTest, RefusesValuesOfTheWrongKind) {
@@ -122,7 +124,8 @@ TEST(ConfigTest, RefusesValuesOfTheWrongKind) {
   EXPECT_THAT(ErrorsOf("http: {max_connections: 0x10}\n"), ElementsAre(HasSubstr("not '0x10'")));
   EXPECT_THAT(ErrorsOf("shutdown: {grace: 30}\n"), ElementsAre(HasSubstr("write a whole number with a unit")));
   EXPECT_THAT(ErrorsOf("shutdown: {grace: 2h}\n"), ElementsAre(HasSubstr("must be a duration, 0s to 1h, not 2h")));
-  EXPECT_THAT(ErrorsOf("subscriptions: [{name: a, retry: {jitter: 2}}]\n"), ElementsAre(HasSubstr("must be a number, 0 to 1")));
+  EXPECT_THAT(ErrorsOf("subscriptions: [{name: a, retry: {jitter: 2}}]\n"),
+              ElementsAre(HasSubstr("must be a number, 0 to 1")));
 }
 
 TEST(ConfigTest, NamesTheLineOfASyntaxError) {
@@ -133,27 +136,36 @@ TEST(ConfigTest, NamesTheLineOfASyntaxError) {
 }
 
 TEST(ConfigTest, SaysThatSomethingIsNotSupportedRatherThanUnknown) {
-  EXPECT_THAT(ErrorsOf("http: {tls: {cert: a, key: b}}\n"), ElementsAre(HasSubstr("http.tls: is not supported by this version")));
-  EXPECT_THAT(Parse("store: {engine: jetstream, data_dir: x}\n").errors, ElementsAre(HasSubstr("jetstream is not supported")));
+  EXPECT_THAT(ErrorsOf("http: {tls: {cert: a, key: b}}\n"),
+              ElementsAre(HasSubstr("http.tls: is not supported by this version")));
+  EXPECT_THAT(Parse("store: {engine: jetstream, data_dir: x}\n").errors,
+              ElementsAre(HasSubstr("jetstream is not supported")));
 }
 
 TEST(ConfigTest, ReadsSecretsFromFilesWithoutTheLineBreak) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / absl::StrCat("hookstream-config-", ::getpid());
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / absl::StrCat("hookstream-config-", ::getpid());
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "secret") << "s3cret \n";
   std::ofstream(folder / "empty") << "\n";
-  const Parsed parsed = Parse(absl::StrCat(kStore, "sources: [{name: a, provider: github, keys: [{file: secret}]}]\n"), folder.string());
+  const Parsed parsed =
+      Parse(absl::StrCat(kStore, "sources: [{name: a, provider: github, keys: [{file: secret}]}]\n"), folder.string());
   EXPECT_THAT(parsed.errors, IsEmpty());
   EXPECT_EQ(parsed.config.sources[0].keys[0].secret, "s3cret ") << "only the line break goes";
   EXPECT_EQ(parsed.config.sources[0].keys[0].id, "key-1");
-  EXPECT_THAT(Parse(absl::StrCat(kStore, "sources: [{name: a, provider: github, keys: [{file: empty}, {file: gone}]}]\n"), folder.string()).errors,
-              ElementsAre(HasSubstr("empty' is empty"), HasSubstr("No such file")));
+  EXPECT_THAT(
+      Parse(absl::StrCat(kStore, "sources: [{name: a, provider: github, keys: [{file: empty}, {file: gone}]}]\n"),
+            folder.string())
+          .errors,
+      ElementsAre(HasSubstr("empty' is empty"), HasSubstr("No such file")));
   std::filesystem::remove_all(folder);
 }
 
 TEST(ConfigTest, WantsExactlyOneSecretAKey) {
-  EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: github, keys: [{id: x}]}]\n"), ElementsAre(HasSubstr("has no secret")));
-  EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: github, keys: [{env: X, inline: y}]}]\n"), ElementsAre(HasSubstr("several secrets")));
+  EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: github, keys: [{id: x}]}]\n"),
+              ElementsAre(HasSubstr("has no secret")));
+  EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: github, keys: [{env: X, inline: y}]}]\n"),
+              ElementsAre(HasSubstr("several secrets")));
   EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: github, keys: [{env: HOOKSTREAM_NOT_THERE}]}]\n"),
               ElementsAre(HasSubstr("HOOKSTREAM_NOT_THERE is not set")));
 }
@@ -165,14 +177,17 @@ TEST(ConfigTest, WarnsOfAnInlineSecretOnAnOpenPortAndNeverShowsIt) {
 }
 
 TEST(ConfigTest, RefusesTheSameNameTwice) {
-  EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: x, verification: none}, {name: a, provider: x, verification: none}]\n"),
-              ElementsAre(HasSubstr("'a' is the name of another source")));
-  EXPECT_THAT(ErrorsOf("subscriptions: [{name: a}, {name: a}]\n"), ElementsAre(HasSubstr("'a' is the name of another subscription")));
+  EXPECT_THAT(
+      ErrorsOf("sources: [{name: a, provider: x, verification: none}, {name: a, provider: x, verification: none}]\n"),
+      ElementsAre(HasSubstr("'a' is the name of another source")));
+  EXPECT_THAT(ErrorsOf("subscriptions: [{name: a}, {name: a}]\n"),
+              ElementsAre(HasSubstr("'a' is the name of another subscription")));
 }
 
 TEST(ConfigTest, RefusesLimitsThatDoNotFitEachOther) {
   EXPECT_THAT(ErrorsOf("http: {max_body: 100MiB}\n"), ElementsAre(HasSubstr("store.max_queue_bytes is smaller")));
-  EXPECT_THAT(Parse("store: {data_dir: d, max_bytes: 1GiB}\n").errors, ElementsAre(HasSubstr("store.max_bytes is smaller")));
+  EXPECT_THAT(Parse("store: {data_dir: d, max_bytes: 1GiB}\n").errors,
+              ElementsAre(HasSubstr("store.max_bytes is smaller")));
   EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: x, verification: none, max_body: 30MiB}]\n"),
               ElementsAre(HasSubstr("max_body is larger than http.max_body")));
 }
@@ -180,10 +195,13 @@ TEST(ConfigTest, RefusesLimitsThatDoNotFitEachOther) {
 TEST(ConfigTest, ParsesDurationsAndSizesAndWritesThemBack) {
   for (const char* text : {"500ms", "30s", "5m", "72h", "7d"}) EXPECT_EQ(DurationText(*ParseDurationText(text)), text);
   EXPECT_EQ(*ParseDurationText("1h30m"), absl::Minutes(90));
-  for (const char* text : {"", "s", "1", "1x", "-1s", "1.5s", "01s", "99999999999d", "1s "}) EXPECT_FALSE(ParseDurationText(text).ok()) << text;
-  for (const char* text : {"512B", "64KiB", "25MiB", "20GiB", "1TiB"}) EXPECT_EQ(BytesText(*ParseBytesText(text)), text);
+  for (const char* text : {"", "s", "1", "1x", "-1s", "1.5s", "01s", "99999999999d", "1s "})
+    EXPECT_FALSE(ParseDurationText(text).ok()) << text;
+  for (const char* text : {"512B", "64KiB", "25MiB", "20GiB", "1TiB"})
+    EXPECT_EQ(BytesText(*ParseBytesText(text)), text);
   EXPECT_EQ(*ParseBytesText("5MB"), 5'000'000);
-  for (const char* text : {"", "1", "MiB", "1.5MiB", "-1B", "99999999TiB", "1mib"}) EXPECT_FALSE(ParseBytesText(text).ok()) << text;
+  for (const char* text : {"", "1", "MiB", "1.5MiB", "-1B", "99999999TiB", "1mib"})
+    EXPECT_FALSE(ParseBytesText(text).ok()) << text;
 }
 
 // The page is for people; this keeps it true.
@@ -192,7 +210,8 @@ TEST(ConfigTest, DocumentationHasEveryKeyWithItsKindAndDefault) {
   std::stringstream page;
   page << file.rdbuf();
   for (const KnownKey& key : KnownConfigKeys()) {
-    const std::string row = absl::StrCat("| `", key.path, "` | ", key.kind, " | ", key.value.empty() ? "" : absl::StrCat("`", key.value, "` "), "|");
+    const std::string row = absl::StrCat("| `", key.path, "` | ", key.kind, " | ",
+                                         key.value.empty() ? "" : absl::StrCat("`", key.value, "` "), "|");
     EXPECT_THAT(page.str(), HasSubstr(row));
   }
 }

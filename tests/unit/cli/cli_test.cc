@@ -38,7 +38,8 @@ TEST(HttpUrlTest, TakesApartWhatIsAUrl) {
 }
 
 TEST(HttpUrlTest, RefusesWhatIsNone) {
-  for (const char* url : {"", "relay:8080", "http://", "http://:80/", "http://a:b/", "http://u@h/", "http://a/\r\nX: y", "http://a b/"}) {
+  for (const char* url :
+       {"", "relay:8080", "http://", "http://:80/", "http://a:b/", "http://u@h/", "http://a/\r\nX: y", "http://a b/"}) {
     EXPECT_EQ(ParseHttpUrl(url).status().code(), absl::StatusCode::kInvalidArgument) << url;
   }
   EXPECT_EQ(ParseHttpUrl("https://a/").status().code(), absl::StatusCode::kUnimplemented);

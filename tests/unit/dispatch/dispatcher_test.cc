@@ -489,7 +489,8 @@ TEST_F(DispatcherTest, ADrainLetsSettlementsInAndThenEndsTheStreams) {
   EXPECT_EQ(stream.Drain(), "the relay is updated");
   EXPECT_FALSE(dispatcher_.WaitSettled(absl::Milliseconds(1)));
   TestStream late;
-  EXPECT_EQ(dispatcher_.OpenStream(OpenOf("billing"), late.Callbacks()).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(dispatcher_.OpenStream(OpenOf("billing"), late.Callbacks()).status().code(),
+            absl::StatusCode::kUnavailable);
   ASSERT_TRUE(Settle(stream, Acks(deliveries)).ok());
   EXPECT_EQ(stream.TakeResults(1)[0].status, SettlementStatus::kOk);
   EXPECT_TRUE(dispatcher_.WaitSettled(kPatience));

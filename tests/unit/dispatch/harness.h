@@ -139,7 +139,8 @@ class Harness : public ::testing::Test {
   Harness() : Harness(Options()) {}
   explicit Harness(Options options)
       : schemas_(*typing::Registry::Build()),
-        dispatcher_(store_, [this] { return schemas_; }, clock_, metrics_, options),
+        dispatcher_(
+            store_, [this] { return schemas_; }, clock_, metrics_, options),
         admin_(store_, dispatcher_, [this] { return schemas_; }) {
     EXPECT_TRUE(store_.Start(dispatcher_.Subscriptions(), nullptr).ok());
     dispatcher_.Start();

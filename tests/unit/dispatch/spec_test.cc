@@ -44,8 +44,7 @@ TEST(SpecTest, AValueOutOfItsRangeNamesTheField) {
   EXPECT_THAT(error([](auto& m) { m.set_name(""); }), StartsWith("name: "));
   EXPECT_THAT(error([](auto& m) { m.set_name("Billing"); }), StartsWith("name: "));
   EXPECT_THAT(error([](auto& m) { m.set_name(std::string(64, 'a')); }), StartsWith("name: "));
-  EXPECT_EQ(error([](auto& m) { m.set_filter("typ == 'x'"); }),
-            "filter: column 1: expected source, provider or type");
+  EXPECT_EQ(error([](auto& m) { m.set_filter("typ == 'x'"); }), "filter: column 1: expected source, provider or type");
   EXPECT_EQ(error([](auto& m) { m.mutable_ack_deadline()->set_seconds(601); }), "ack_deadline: must be 1s to 10m");
   EXPECT_THAT(error([](auto& m) { m.mutable_ack_deadline()->set_nanos(1); }), StartsWith("ack_deadline: "));
   EXPECT_THAT(error([](auto& m) { m.set_max_attempts(1'001); }), StartsWith("max_attempts: "));

@@ -67,7 +67,8 @@ bool SlowMatches(std::string_view pattern, std::string_view text) {
     return SlowMatches(pattern.substr(2), text) || (!text.empty() && SlowMatches(pattern, text.substr(1)));
   }
   if (pattern[0] == '*') {
-    return SlowMatches(pattern.substr(1), text) || (!text.empty() && text[0] != '.' && SlowMatches(pattern, text.substr(1)));
+    return SlowMatches(pattern.substr(1), text) ||
+           (!text.empty() && text[0] != '.' && SlowMatches(pattern, text.substr(1)));
   }
   return !text.empty() && text[0] == pattern[0] && SlowMatches(pattern.substr(1), text.substr(1));
 }
