@@ -35,7 +35,7 @@ struct Session {
         channel(Connect(options)),
         admin(v1::AdminService::NewStub(channel)),
         schemas(v1::SchemaService::NewStub(channel)),
-        json(options, channel) {}
+        json(channel) {}
 
   template <typename Request, typename Response>
   Response Call(grpc::Status (Admin::*method)(grpc::ClientContext*, const Request&, Response*),

@@ -34,9 +34,8 @@ struct Pool {
 
 class JsonWriter::Resolver final : public pb::util::TypeResolver {
  public:
-  Resolver(const Common& common, const std::shared_ptr<grpc::Channel>& channel)
-      : common_(common),
-        schemas_(v1::SchemaService::NewStub(channel)),
+  explicit Resolver(const std::shared_ptr<grpc::Channel>& channel)
+      : schemas_(v1::SchemaService::NewStub(channel)),
         linked_(pb::util::NewTypeResolverForDescriptorPool(kPrefix, pb::DescriptorPool::generated_pool())) {}
 
   pb::util::Status ResolveMessageType(const std::string& url, pb::Type* type) override {
@@ -98,7 +97,6 @@ class JsonWriter::Resolver final : public pb::util::TypeResolver {
     return true;
   }
 
-  const Common& common_;
   std::unique_ptr<v1::SchemaService::Stub> schemas_;
   std::unique_ptr<pb::util::TypeResolver> linked_;
   std::vector<std::unique_ptr<Pool>> pools_;
@@ -106,8 +104,8 @@ class JsonWriter::Resolver final : public pb::util::TypeResolver {
   std::set<std::string> unknown_;
 };
 
-JsonWriter::JsonWriter(const Common& common, std::shared_ptr<grpc::Channel> channel)
-    : resolver_(std::make_unique<Resolver>(common, channel)) {}
+JsonWriter::JsonWriter(const std::shared_ptr<grpc::Channel>& channel)
+    : resolver_(std::make_unique<Resolver>(channel)) {}
 JsonWriter::~JsonWriter() = default;
 
 namespace {

@@ -19,7 +19,7 @@ namespace hookstream::cli {
 
 class JsonWriter {
  public:
-  JsonWriter(const Common& common, std::shared_ptr<grpc::Channel> channel);
+  explicit JsonWriter(const std::shared_ptr<grpc::Channel>& channel);
   ~JsonWriter();
 
   // One line, without a line break. A payload whose message the relay no longer knows is shown as its bytes

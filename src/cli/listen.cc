@@ -100,7 +100,7 @@ struct Listen {
     });
     const auto channel = Connect(common);
     const auto stub = v1::SubscriberService::NewStub(channel);
-    JsonWriter writer(common, channel);
+    JsonWriter writer(channel);
     HttpClient client(absl::Seconds(30));
     {
       MutexLock lock(write_mutex);
