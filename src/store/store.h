@@ -162,7 +162,8 @@ class Feed {
  public:
   virtual ~Feed() = default;
   // Additional appetite. The engine claims and delivers until it is used up; redeliveries that are due at a restart
-  // come first.
+  // come first. The last event may overdraw the bytes, so that one larger than all of them comes at all; later appetite
+  // pays for it first.
   virtual void Want(int64_t events, int64_t bytes) = 0;
   // One transition: all or none. `confirm`: synced before OnCommitted. Without it, and with acks only, it rides along
   // with the next sync, within 10 ms. Retry and Dead are always synced first.

@@ -96,11 +96,59 @@ void Append(benchmark::State& state, const char* parent) {
   std::filesystem::remove_all(dir);
 }
 
+// Until Start returns, over what a killed relay left behind: that many small events, each with an id.
+void OpenAfterKill(benchmark::State& state) {
+  ConfigureLog(LogFormat::kText, LogLevel::kWarning);
+  namespace fs = std::filesystem;
+  std::string dir = "/dev/shm/hookstream-bench-XXXXXX";
+  if (mkdtemp(dir.data()) == nullptr) {
+    state.SkipWithError("no folder to write to");
+    return;
+  }
+  EmbeddedOptions options;
+  options.data_dir = dir + "/live";
+  NoSubscriptions subscriptions;
+  {
+    EmbeddedStore store(options);
+    if (!store.Start(subscriptions, nullptr).ok()) std::abort();
+    int64_t id = 0;
+    while (id < state.range(0)) {
+      std::vector<NewEvent> events(1000);
+      for (NewEvent& event : events) {
+        event.data.source = "stripe-live";
+        event.data.body.assign(64, 'b');
+        event.dedupe = HashOf(absl::StrCat("evt_", ++id));
+      }
+      std::promise<void> durable;
+      if (!store.Append(std::move(events), [&](auto) { durable.set_value(); }).ok()) std::abort();
+      durable.get_future().wait();
+    }
+    // What is on disk while it runs is what a kill leaves.
+    fs::copy(options.data_dir, dir + "/killed", fs::copy_options::recursive);
+  }
+  fs::remove_all(options.data_dir);
+  options.data_dir = dir + "/opened";
+  for (auto _ : state) {
+    state.PauseTiming();
+    fs::remove_all(options.data_dir);
+    fs::copy(dir + "/killed", options.data_dir, fs::copy_options::recursive);
+    EmbeddedStore store(options);
+    state.ResumeTiming();
+    if (!store.Start(subscriptions, nullptr).ok()) std::abort();
+    state.PauseTiming();
+    if (store.GetStats().events != state.range(0)) std::abort();
+    store.Stop();
+    state.ResumeTiming();
+  }
+  fs::remove_all(dir);
+}
+
 void AppendOnDisk(benchmark::State& state) { Append(state, std::filesystem::temp_directory_path().c_str()); }
 void AppendInMemory(benchmark::State& state) { Append(state, "/dev/shm"); }
 
 BENCHMARK(AppendInMemory)->Arg(1)->Arg(16)->Arg(64)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(AppendOnDisk)->Arg(1)->Arg(16)->Arg(64)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(OpenAfterKill)->Arg(1'000'000)->Iterations(3)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace hookstream::store

@@ -133,9 +133,9 @@ absl::Status EmbeddedStore::Retain() {
   };
   Seq cut = trim;
   bool by_age = false;
+  const embedded::AgeMs now = age_.Now();
   if (options_.retention.age > absl::ZeroDuration()) {
     // In steps: each trim costs a sync.
-    const embedded::AgeMs now = age_.Now();
     const embedded::AgeMs age = absl::ToInt64Milliseconds(options_.retention.age);
     by_age = now - aged_ >= age / 100;
     if (by_age) {
@@ -204,7 +204,7 @@ absl::Status EmbeddedStore::Retain() {
       nearly_full_ = false;
     }
   }
-  if (by_age && allowed == cut) aged_ = age_.Now();
+  if (by_age && allowed == cut) aged_ = now;
   if (allowed <= trim) return absl::OkStatus();
   HS_ASSIGN_OR_RETURN(const Seq first, first_chunk_at(allowed));
   if (first <= trim) return absl::OkStatus();
