@@ -12,6 +12,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/text.h"
 
 namespace hookstream {
 namespace {
@@ -52,33 +53,10 @@ std::string_view LevelName(LogLevel level) {
 using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
                                      rapidjson::CrtAllocator, rapidjson::kWriteNanAndInfFlag>;
 
-// Values may come from the outside: bytes that are not UTF-8 become '?', so that a line is always valid JSON.
-std::string Utf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80                   ? 1
-                          : lead >= 0xc2 && lead < 0xe0 ? 2
-                          : lead >= 0xe0 && lead < 0xf0 ? 3
-                          : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                        : 0;
-    bool valid = length > 0 && i + length <= text.size();
-    for (size_t k = 1; valid && k < length; ++k) valid = (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
-    if (valid) {
-      out.append(text.substr(i, length));
-      i += length;
-    } else {
-      out.push_back('?');
-      ++i;
-    }
-  }
-  return out;
-}
-
 void WriteValue(JsonWriter& writer, const LogField::Value& value) {
   if (const auto* text = std::get_if<std::string_view>(&value)) {
-    const std::string valid = Utf8(*text);
+    // Values may come from the outside, and a line is always valid JSON.
+    const std::string valid = ReplaceBadUtf8(*text, "?");
     writer.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));
   } else if (const auto* number = std::get_if<int64_t>(&value)) {
     writer.Int64(*number);

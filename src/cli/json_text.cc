@@ -9,43 +9,11 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace hookstream::cli {
-namespace {
-
-// Length of the UTF-8 sequence at the beginning, 0 when there is none.
-size_t Utf8Length(std::string_view text) {
-  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto tail = [&](size_t i) { return (at(i) & 0xc0) == 0x80; };
-  const unsigned lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead < 0xe0) return tail(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead < 0xf0) {
-    if (!tail(1) || !tail(2) || (lead == 0xe0 && at(1) < 0xa0) || (lead == 0xed && at(1) >= 0xa0)) return 0;
-    return 3;
-  }
-  if (lead >= 0xf0 && lead < 0xf5) {
-    if (!tail(1) || !tail(2) || !tail(3) || (lead == 0xf0 && at(1) < 0x90) || (lead == 0xf4 && at(1) >= 0x90)) return 0;
-    return 4;
-  }
-  return 0;
-}
-
-}  // namespace
-
 std::string JsonString(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    if (length == 0) {
-      valid += "\xef\xbf\xbd";
-      text.remove_prefix(1);
-    } else {
-      valid += text.substr(0, length);
-      text.remove_prefix(length);
-    }
-  }
+  const std::string valid = ReplaceBadUtf8(text, "\xef\xbf\xbd");
   rapidjson::StringBuffer buffer;
   rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
   writer.String(valid.data(), static_cast<rapidjson::SizeType>(valid.size()));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/expression.h"
 #include "provider/json_document.h"
@@ -13,28 +14,6 @@ namespace hookstream::provider {
 namespace {
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
-// The application/x-www-form-urlencoded parser of the URL standard (https://url.spec.whatwg.org/#urlencoded-parsing),
-// but for its replacement of invalid UTF-8: what is signed are the bytes.
-std::string DecodeFormText(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out.push_back(' ');
-    } else if (text[i] == '%' && i + 2 < text.size()) {
-      if (const auto byte = DecodeHex(text.substr(i + 1, 2))) {
-        out += *byte;
-        i += 2;
-      } else {
-        out.push_back('%');
-      }
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
 
 Parameters ParseParameters(std::string_view text) {
   Parameters parameters;

@@ -5,33 +5,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "typing/repair.h"
+#include "base/text.h"
 
 namespace hookstream::typing {
 namespace {
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string Decode(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out.push_back(' ');
-    } else if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0) {
-      out.push_back(static_cast<char>(HexDigit(text[i + 1]) << 4 | HexDigit(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
 
 void AppendString(std::string_view text, FormJson& out) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -73,10 +50,10 @@ FormJson FormToJson(std::string_view form) {
     form.remove_prefix(std::min(end + 1, form.size()));
     if (pair.empty()) continue;
     const size_t equals = std::min(pair.find('='), pair.size());
-    std::string name = Decode(pair.substr(0, equals));
+    std::string name = DecodeFormText(pair.substr(0, equals));
     const auto [it, added] = by_name.try_emplace(name, fields.size());
     if (added) fields.push_back({std::move(name), {}});
-    fields[it->second].values.push_back(Decode(pair.substr(std::min(equals + 1, pair.size()))));
+    fields[it->second].values.push_back(DecodeFormText(pair.substr(std::min(equals + 1, pair.size()))));
   }
   FormJson out;
   out.json.push_back('{');

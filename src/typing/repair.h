@@ -20,7 +20,4 @@ struct Repaired {
 // stay. One pass; the result is at most about six times as long.
 Repaired RepairJson(std::string_view json);
 
-// Length of the well-formed UTF-8 character at the front of `text`, 0 when there is none. `text` is not empty.
-size_t Utf8Length(std::string_view text);
-
 }  // namespace hookstream::typing

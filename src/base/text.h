@@ -1,0 +1,25 @@
+// Text from the outside that several rooms read alike. Pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace hookstream {
+
+// Length of the well-formed UTF-8 character (RFC 3629) at the front of `text`, 0 when there is none. `text` is not
+// empty.
+size_t Utf8Length(std::string_view text);
+
+// `text` with `replacement` in the place of each byte that is no UTF-8.
+std::string ReplaceBadUtf8(std::string_view text, std::string_view replacement);
+
+// The value of a hex digit in either case, -1 for another character.
+int HexDigit(char c);
+
+// A name or value of application/x-www-form-urlencoded, by the parser of the URL standard
+// (https://url.spec.whatwg.org/#urlencoded-parsing) but for its replacement of invalid UTF-8: what is signed are the
+// bytes. Nothing is malformed: a % without two hex digits stands for itself.
+std::string DecodeFormText(std::string_view text);
+
+}  // namespace hookstream
