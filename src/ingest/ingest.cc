@@ -324,7 +324,9 @@ void Ingest::LogRefused(SourceStats& stats, std::string_view source, Reason reas
 
 Ingest::Admission Ingest::Admit(std::string_view name, std::string_view method) {
   Admission admission;
-  const Source* source = Check(*Current(), name, method, admission.refused);
+  // Keeps the source while it is read: a reload may replace the set at any moment.
+  const auto snapshot = Current();
+  const Source* source = Check(*snapshot, name, method, admission.refused);
   if (source != nullptr) admission.body_bytes_max = source->body_bytes_max;
   return admission;
 }

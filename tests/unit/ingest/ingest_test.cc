@@ -544,6 +544,8 @@ TEST_F(IngestTest, SourcesAreReplacedUnderLoad) {
   for (int t = 0; t < 3; ++t) {
     senders.emplace_back([this, t] {
       for (int i = 0; i < 200; ++i) {
+        // As the edge does with each head. It once read a source whose set had just been replaced.
+        EXPECT_EQ(ingest_.Admit("acme", "POST").body_bytes_max, SourceConfig().body_bytes_max);
         Outcome outcome = Send(AcmeRequest(absl::StrCat(R"({"id":")", t, "-", i, R"("})")));
         EXPECT_TRUE(std::holds_alternative<Accepted>(outcome));
       }
