@@ -66,6 +66,24 @@ absl::StatusOr<std::optional<Seq>> ReadPageToken(const std::string& token) {
   return seq;
 }
 
+// What the requests for lists have in common.
+struct ListRequest {
+  Query query;
+  int64_t size = 0;
+  std::optional<Seq> token;
+  v1::View view = v1::VIEW_METADATA;
+};
+
+template <typename Request>
+absl::StatusOr<ListRequest> ReadListRequest(const Request& request) {
+  ListRequest list;
+  HS_ASSIGN_OR_RETURN(list.query, CompileQuery(request.query()));
+  HS_ASSIGN_OR_RETURN(list.size, PageSize(request.page_size()));
+  HS_ASSIGN_OR_RETURN(list.token, ReadPageToken(request.page_token()));
+  HS_ASSIGN_OR_RETURN(list.view, CompileView(request.view(), v1::VIEW_METADATA));
+  return list;
+}
+
 absl::Status ComposeInto(const store::EventRef& event, v1::View view, StoreTag tag, const typing::Registry& registry,
                          v1::Event& to) {
   const PreparedRef prepared = Prepare(event, tag, registry);
@@ -83,34 +101,30 @@ Admin::Admin(store::Store& store, const Dispatcher& dispatcher, RegistrySource r
 // --- events ---
 
 void Admin::ListEvents(const v1::ListEventsRequest& request, Done<v1::ListEventsResponse> done) {
-  auto query = CompileQuery(request.query());
-  if (!query.ok()) return std::move(done)(query.status());
-  const auto size = PageSize(request.page_size());
-  if (!size.ok()) return std::move(done)(size.status());
-  const auto token = ReadPageToken(request.page_token());
-  if (!token.ok()) return std::move(done)(token.status());
-  const auto view = CompileView(request.view(), v1::VIEW_METADATA);
-  if (!view.ok()) return std::move(done)(view.status());
+  const auto list = ReadListRequest(request);
+  if (!list.ok()) return std::move(done)(list.status());
 
   const bool descending = request.descending();
   store::Position from = store::Earliest{};
-  if (token->has_value()) {
-    from = store::AtSeq{**token};
+  if (list->token.has_value()) {
+    from = store::AtSeq{*list->token};
   } else if (descending) {
-    from = query->until == absl::InfiniteFuture() ? store::Position(store::Latest{}) : store::AtTime{query->until};
-  } else if (query->since != absl::InfinitePast()) {
-    from = store::AtTime{query->since};
+    from = list->query.until == absl::InfiniteFuture() ? store::Position(store::Latest{})
+                                                       : store::AtTime{list->query.until};
+  } else if (list->query.since != absl::InfinitePast()) {
+    from = store::AtTime{list->query.since};
   }
   // Once all that follows is out of the query's time the list ends, instead of reading on through the store.
   auto beyond = std::make_shared<std::atomic<bool>>(false);
-  store::MetaFilter filter = [query = *query, beyond, descending](const store::EventMeta& meta) {
+  store::MetaFilter filter = [query = list->query, beyond, descending](const store::EventMeta& meta) {
     if (descending ? meta.received_at + kReceivedDisorder < query.since
                    : meta.received_at - kReceivedDisorder >= query.until) {
       beyond->store(true, std::memory_order_relaxed);
     }
     return Matches(query, meta);
   };
-  auto gather = [this, view = *view, beyond, done = std::move(done)](absl::StatusOr<store::EventPage> page) mutable {
+  auto gather = [this, view = list->view, beyond,
+                 done = std::move(done)](absl::StatusOr<store::EventPage> page) mutable {
     if (!page.ok()) return std::move(done)(page.status());
     v1::ListEventsResponse response;
     const auto registry = registry_();
@@ -121,7 +135,7 @@ void Admin::ListEvents(const v1::ListEventsRequest& request, Done<v1::ListEvents
     if (page->next.has_value() && !beyond->load()) response.set_next_page_token(PageToken(*page->next));
     std::move(done)(std::move(response));
   };
-  const store::PageLimit limit{.events_max = *size, .bytes_max = kPageBytesMax};
+  const store::PageLimit limit{.events_max = list->size, .bytes_max = kPageBytesMax};
   if (descending) {
     store_.ReadBackwards(from, std::move(filter), limit, std::move(gather));
   } else {
@@ -152,18 +166,13 @@ void Admin::GetEvent(const v1::GetEventRequest& request, Done<v1::GetEventRespon
 void Admin::ListDeadLetters(const v1::ListDeadLettersRequest& request, Done<v1::ListDeadLettersResponse> done) {
   const auto id = dispatcher_.FindSubscription(request.subscription());
   if (!id.ok()) return std::move(done)(id.status());
-  auto query = CompileQuery(request.query());
-  if (!query.ok()) return std::move(done)(query.status());
-  const auto size = PageSize(request.page_size());
-  if (!size.ok()) return std::move(done)(size.status());
-  const auto token = ReadPageToken(request.page_token());
-  if (!token.ok()) return std::move(done)(token.status());
-  const auto view = CompileView(request.view(), v1::VIEW_METADATA);
-  if (!view.ok()) return std::move(done)(view.status());
+  const auto list = ReadListRequest(request);
+  if (!list.ok()) return std::move(done)(list.status());
   store_.ListDead(
-      *id, token->value_or(0), [query = *query](const store::EventMeta& meta) { return Matches(query, meta); },
-      {.events_max = *size, .bytes_max = kPageBytesMax},
-      [this, view = *view, subscription = request.subscription(),
+      *id, list->token.value_or(0),
+      [query = list->query](const store::EventMeta& meta) { return Matches(query, meta); },
+      {.events_max = list->size, .bytes_max = kPageBytesMax},
+      [this, view = list->view, subscription = request.subscription(),
        done = std::move(done)](absl::StatusOr<store::DeadPage> page) mutable {
         if (!page.ok()) return std::move(done)(page.status());
         v1::ListDeadLettersResponse response;

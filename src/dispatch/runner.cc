@@ -145,9 +145,15 @@ void Runner::Turn() {
 
 void Runner::Carry() {
   // The commit first: what is sent takes longer than what the store is to begin with.
+  const delivery::CommitToken refused = feed_ == nullptr ? actions_.commit : 0;
   CarryCommit();
   CarrySends(Now());
   CarryResults();
+  if (refused != 0) {
+    // An input, and so after the sends, which point into the tracker.
+    tracker_.Committed(refused, false, Now());
+    again_ = true;
+  }
   if (!actions_.releases.empty()) {
     for (const Seq seq : actions_.releases) events_.erase(seq);
     if (feed_ != nullptr) feed_->Release(std::move(actions_.releases));
@@ -253,11 +259,7 @@ void Runner::CarryResults() {
 void Runner::CarryCommit() {
   if (actions_.commit == 0) return;
   last_token_ = actions_.commit;
-  if (feed_ == nullptr) {
-    tracker_.Committed(actions_.commit, false, Now());
-    again_ = true;
-    return;
-  }
+  if (feed_ == nullptr) return;  // refused at the end of Carry
   Commit commit;
   std::vector<store::Outcome> outcomes;
   outcomes.reserve(actions_.outcomes.size());
