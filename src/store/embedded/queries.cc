@@ -49,6 +49,21 @@ class PageBudget {
   bool taken_ = false;
 };
 
+// Puts the event at `i` of the reader's chunk into the page if the filter has it. False: the page is full, and the next
+// one begins there.
+absl::StatusOr<bool> Examine(LogReader& reader, size_t i, const MetaFilter& filter, PageBudget& budget,
+                             EventPage& page) {
+  const embedded::ChunkEntry& entry = reader.chunk().entries[i];
+  const Seq seq = reader.chunk().first + i;
+  page.next = seq;
+  if (!budget.Examine()) return false;
+  if (filter && !filter({seq, entry.source, entry.provider, entry.type, entry.received_at})) return true;
+  if (!budget.Take(entry.Bytes())) return false;
+  HS_ASSIGN_OR_RETURN(EventRef event, reader.Event(seq));
+  page.events.push_back(std::move(event));
+  return true;
+}
+
 }  // namespace
 
 void EmbeddedStore::PostQuery(absl::AnyInvocable<void() &&> query, absl::AnyInvocable<void(absl::Status) &&> refuse) {
@@ -123,14 +138,8 @@ absl::StatusOr<EventPage> EmbeddedStore::ReadPage(const Position& from, const Me
   for (bool found = reader.Seek(start); found; found = reader.Next()) {
     const embedded::ChunkIndex& chunk = reader.chunk();
     for (size_t i = start > chunk.first ? start - chunk.first : 0; i < chunk.entries.size(); ++i) {
-      const embedded::ChunkEntry& entry = chunk.entries[i];
-      const Seq seq = chunk.first + i;
-      page.next = seq;
-      if (!budget.Examine()) return page;
-      if (filter && !filter({seq, entry.source, entry.provider, entry.type, entry.received_at})) continue;
-      if (!budget.Take(entry.Bytes())) return page;
-      HS_ASSIGN_OR_RETURN(EventRef event, reader.Event(seq));
-      page.events.push_back(std::move(event));
+      HS_ASSIGN_OR_RETURN(const bool goes_on, Examine(reader, i, filter, budget, page));
+      if (!goes_on) return page;
     }
   }
   HS_RETURN_IF_ERROR(reader.status());
@@ -148,14 +157,8 @@ absl::StatusOr<EventPage> EmbeddedStore::ReadPageBackwards(const Position& from,
   for (bool found = reader.SeekBackwards(start); found; found = reader.Previous()) {
     const embedded::ChunkIndex& chunk = reader.chunk();
     for (size_t i = std::min<size_t>(chunk.entries.size(), start - chunk.first + 1); i-- > 0;) {
-      const embedded::ChunkEntry& entry = chunk.entries[i];
-      const Seq seq = chunk.first + i;
-      page.next = seq;
-      if (!budget.Examine()) return page;
-      if (filter && !filter({seq, entry.source, entry.provider, entry.type, entry.received_at})) continue;
-      if (!budget.Take(entry.Bytes())) return page;
-      HS_ASSIGN_OR_RETURN(EventRef event, reader.Event(seq));
-      page.events.push_back(std::move(event));
+      HS_ASSIGN_OR_RETURN(const bool goes_on, Examine(reader, i, filter, budget, page));
+      if (!goes_on) return page;
     }
   }
   HS_RETURN_IF_ERROR(reader.status());
