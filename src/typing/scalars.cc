@@ -111,6 +111,19 @@ std::optional<T> ParseWhole(std::string_view text, bool& out_of_range, Whole who
   return result;
 }
 
+// With the fraction's sign as Protobuf wants it, if it lies within the type's range.
+std::optional<SecondsNanos> Normalized(SecondsNanos time, bool timestamp) {
+  if (timestamp && time.nanos < 0) {
+    --time.seconds;
+    time.nanos += 1'000'000'000;
+  }
+  if (timestamp ? time.seconds < kMinTimestampSeconds || time.seconds > kMaxTimestampSeconds
+                : time.seconds < -kMaxDurationSeconds || time.seconds > kMaxDurationSeconds) {
+    return std::nullopt;
+  }
+  return time;
+}
+
 }  // namespace
 
 std::optional<SecondsNanos> ParseTimestamp(std::string_view text) {
@@ -162,31 +175,15 @@ std::optional<SecondsNanos> ParseDecimalTime(std::string_view text, int64_t unit
   if (negative) {
     time.seconds = -time.seconds;
     time.nanos = -time.nanos;
-    if (timestamp && time.nanos < 0) {
-      --time.seconds;
-      time.nanos += 1'000'000'000;
-    }
   }
-  if (timestamp ? time.seconds < kMinTimestampSeconds || time.seconds > kMaxTimestampSeconds
-                : time.seconds < -kMaxDurationSeconds || time.seconds > kMaxDurationSeconds) {
-    return std::nullopt;
-  }
-  return time;
+  return Normalized(time, timestamp);
 }
 
 std::optional<SecondsNanos> TimeFromInteger(int64_t value, int64_t units_per_second, bool timestamp) {
   SecondsNanos time;
   time.seconds = value / units_per_second;
   time.nanos = static_cast<int32_t>(value % units_per_second * (1'000'000'000 / units_per_second));
-  if (timestamp && time.nanos < 0) {
-    --time.seconds;
-    time.nanos += 1'000'000'000;
-  }
-  if (timestamp ? time.seconds < kMinTimestampSeconds || time.seconds > kMaxTimestampSeconds
-                : time.seconds < -kMaxDurationSeconds || time.seconds > kMaxDurationSeconds) {
-    return std::nullopt;
-  }
-  return time;
+  return Normalized(time, timestamp);
 }
 
 std::optional<std::string> DecodeBase64(std::string_view text) {
