@@ -14,7 +14,6 @@ import grpc
 from google.protobuf.message import Message
 
 from hookstream.async_client import AsyncClient, AsyncSubscription, Delivery
-from hookstream.errors import Nack, Reject
 from hookstream.v1 import event_pb2
 
 _log = logging.getLogger("hookstream")
@@ -63,20 +62,8 @@ class BlockingDelivery:
     def __enter__(self) -> "BlockingDelivery":
         return self
 
-    def __exit__(self, kind: Any, error: Optional[BaseException], _trace: Any) -> bool:
-        if self.settled:
-            return False
-        if error is None:
-            self.ack()
-        elif isinstance(error, Reject):
-            self.reject(error.reason)
-            return True
-        elif isinstance(error, Nack):
-            self.nack(error.reason, error.delay)
-            return True
-        else:
-            self.nack(f"{type(error).__name__}: {error}")
-        return False
+    def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> bool:
+        return self._client._call(self._delivery.__aexit__(kind, error, trace))
 
 
 class Subscription:
