@@ -436,11 +436,16 @@ bool Connection::Written() {
     metrics_.seconds.Observe(std::chrono::duration<double>(SteadyClock::now() - head_done_).count());
     in_request_ = false;
   }
+  if (!close_after_) {
+    reader_.NextRequest();
+    // A drain that began while the answer was being written took the connection for busy, and will not look again. A
+    // request that has come meanwhile is answered, and ends it.
+    close_after_ = loop_.draining && reader_.Idle();
+  }
   if (close_after_) {
     Linger();
     return false;
   }
-  reader_.NextRequest();
   Enter(Phase::kIdle, options_.idle_timeout);
   return true;
 }

@@ -399,6 +399,46 @@ TEST_F(ServerTest, DrainEndsIdleConnectionsAndLetsRequestsFinish) {
   server_->Stop();
 }
 
+// Nothing of it is unread, so there is nothing to linger for: its sender may keep it open for ever.
+TEST_F(ServerTest, DrainDoesNotWaitForSendersThatKeepIdleConnectionsOpen) {
+  options_.linger_timeout = absl::Hours(1);
+  StartServer();
+  Client silent(port_);
+  Client kept(port_);
+  for (int i = 0; i < 2; ++i) {
+    kept.Send(Post("/a", "b"));
+    EXPECT_EQ(kept.Receive().status, 200);
+  }
+  Client refused(port_);
+  refused.Send(Post("/nothing", "ignored"));
+  EXPECT_EQ(refused.Receive().status, 404);
+  Client ended_a_line(port_);
+  ended_a_line.Send(Post("/a", "b") + "\r\n");
+  EXPECT_EQ(ended_a_line.Receive().status, 200);
+  WaitForConnections(4);
+  server_->Drain(absl::Seconds(30));
+  EXPECT_EQ(server_->Connections(), 0);
+}
+
+// Its answer was begun before the drain, and so promised that the connection goes on.
+TEST_F(ServerTest, DrainEndsAConnectionWhoseAnswerWasBeingWritten) {
+  options_.threads = 1;  // so that the idle one's end says that the drain has reached the other
+  options_.linger_timeout = absl::Milliseconds(40);
+  StartServer();
+  Client client(port_);
+  client.Send(Post("/huge", ""));
+  Client idle(port_);
+  idle.Send(Post("/a", "b"));
+  EXPECT_EQ(idle.Receive().status, 200);
+  std::thread drain([this] { server_->Drain(absl::Seconds(10)); });
+  EXPECT_TRUE(idle.Ended());
+  const ClientResponse response = client.Receive();
+  EXPECT_EQ(response.body.size(), 64u << 20);
+  EXPECT_FALSE(response.headers.contains("connection"));
+  drain.join();
+  EXPECT_EQ(server_->Connections(), 0);
+}
+
 TEST_F(ServerTest, DrainGivesUpAtItsDeadlineAndStopCuts) {
   StartServer();
   Client client(port_);
