@@ -129,6 +129,10 @@ class Loader {
     map.Bytes("max_head", http.max_head, 4 * kKiB, kMiB);
     map.Int("max_head_lines", http.max_head_lines, 10, 10'000);
     map.Int("max_connections", http.max_connections, 1, 1'000'000);
+    map.Bytes("max_buffered_bytes", http.max_buffered_bytes, kKiB, 64 * kGiB);
+    if (http.max_buffered_bytes < http.max_body) {
+      map.Error("max_buffered_bytes", "is smaller than http.max_body: the largest body could never be read");
+    }
     map.Int("threads", http.threads, 1, 256);
     map.Map("timeouts", [&](MapReader& timeouts) {
       const absl::Duration least = absl::Milliseconds(100), most = absl::Hours(1);

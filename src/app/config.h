@@ -70,6 +70,7 @@ struct Config {
     int64_t max_head = 16 << 10;
     int64_t max_head_lines = 100;
     int64_t max_connections = 10'000;
+    int64_t max_buffered_bytes = 256 << 20;  // of all bodies that are being read or stored
     int64_t threads = 2;
     absl::Duration idle_timeout = absl::Seconds(75);
     absl::Duration head_timeout = absl::Seconds(10);

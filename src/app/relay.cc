@@ -43,6 +43,7 @@ edge::ServerOptions HttpOptions(const Config::Http& http) {
   options.connections_max = static_cast<int>(http.max_connections);
   options.head_bytes_max = static_cast<int>(http.max_head);
   options.head_lines_max = static_cast<int>(http.max_head_lines);
+  options.buffered_bytes_max = http.max_buffered_bytes;
   options.idle_timeout = http.idle_timeout;
   options.head_timeout = http.head_timeout;
   options.body_timeout = http.body_timeout;

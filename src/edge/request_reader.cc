@@ -15,8 +15,6 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr size_t kFirstBufferBytes = 4 << 10;
-// A body is read straight into its string, which grows in steps from this.
-constexpr size_t kFirstBodyBytes = 64 << 10;
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
@@ -61,15 +59,12 @@ void RequestReader::Parser::on_chunk_header_impl(std::uint64_t, view, error_code
 std::size_t RequestReader::Parser::on_chunk_body_impl(std::uint64_t, view bytes, error_code&) { return bytes.size(); }
 void RequestReader::Parser::on_finish_impl(error_code&) {}
 
-RequestReader::RequestReader(ReadLimits limits)
-    : limits_(limits), buffer_(std::min(kFirstBufferBytes, limits.head_bytes_max)) {}
+RequestReader::RequestReader(ReadLimits limits, BodyBudget* budget)
+    : limits_(limits), buffer_(std::min(kFirstBufferBytes, limits.head_bytes_max)), share_(budget) {}
 
 std::span<char> RequestReader::Space() {
-  if (phase_ == Phase::kSizedBody) {
-    // All that was read ahead is in the body by now.
-    if (body_filled_ == body_.size()) {
-      body_.resize(std::min<size_t>(content_length_, std::max(kFirstBodyBytes, 2 * body_filled_)));
-    }
+  // All that was read ahead is in the body by now.
+  if (phase_ == Phase::kSizedBody && body_filled_ > 0) {
     return {body_.data() + body_filled_, body_.size() - body_filled_};
   }
   if (begin_ == end_) {
@@ -87,7 +82,7 @@ std::span<char> RequestReader::Space() {
 }
 
 void RequestReader::Filled(size_t bytes) {
-  if (phase_ == Phase::kSizedBody) {
+  if (phase_ == Phase::kSizedBody && body_filled_ > 0) {
     body_filled_ += bytes;
   } else {
     end_ += bytes;
@@ -110,15 +105,27 @@ RequestReader::Step RequestReader::Next() {
     case Phase::kHead: return ParseHead();
     case Phase::kAdmit: return Step::kHead;
     case Phase::kSizedBody: {
-      const size_t bytes = std::min<size_t>(content_length_ - body_filled_, end_ - begin_);
-      if (bytes > 0) {
-        body_.append(buffer_.data() + begin_, bytes);
-        begin_ += bytes;
-        body_filled_ += bytes;
+      if (body_filled_ == 0) {
+        const size_t bytes = std::min<size_t>(content_length_, end_ - begin_);
+        if (bytes > 0) {
+          if (!GrowBody(std::max(bytes, std::min<size_t>(content_length_, kFirstBodyBytes)))) return Step::kError;
+          body_.assign(buffer_.data() + begin_, bytes);
+          begin_ += bytes;
+          body_filled_ = bytes;
+        }
       }
-      if (body_filled_ < content_length_) return Step::kMore;
-      phase_ = Phase::kDone;
-      return Step::kDone;
+      if (body_filled_ == content_length_) {
+        phase_ = Phase::kDone;
+        return Step::kDone;
+      }
+      if (body_filled_ > 0 && body_filled_ == body_.size()) {
+        if (body_filled_ == body_.capacity() &&
+            !GrowBody(std::min<size_t>(content_length_, std::max(kFirstBodyBytes, 2 * body_filled_)))) {
+          return Step::kError;
+        }
+        body_.resize(std::min<size_t>(content_length_, body_.capacity()));
+      }
+      return Step::kMore;
     }
     case Phase::kChunkSize:
     case Phase::kChunkData:
@@ -128,6 +135,19 @@ RequestReader::Step RequestReader::Next() {
     case Phase::kFailed: return Step::kError;
   }
   return Step::kError;
+}
+
+bool RequestReader::GrowBody(size_t bytes) {
+  if (!share_.GrowTo(static_cast<int64_t>(bytes))) {
+    FailOverloaded();
+    return false;
+  }
+  // Not reserve() on what is there: that takes at least twice as much as before, whatever is asked for.
+  std::string grown;
+  grown.reserve(bytes);
+  grown.append(body_);
+  body_ = std::move(grown);
+  return true;
 }
 
 RequestReader::Step RequestReader::ParseHead() {
@@ -187,6 +207,9 @@ RequestReader::Step RequestReader::ReadChunks() {
       }
       case Phase::kChunkData: {
         const std::string_view bytes = Unread().substr(0, std::min<uint64_t>(chunk_bytes_left_, Unread().size()));
+        if (const size_t needed = body_.size() + bytes.size(); needed > body_.capacity()) {
+          if (!GrowBody(std::max(needed, std::min<size_t>(body_bytes_max_, 2 * body_.size())))) return Step::kError;
+        }
         body_.append(bytes);
         begin_ += bytes.size();
         chunk_bytes_left_ -= bytes.size();
@@ -275,7 +298,11 @@ bool RequestReader::ReadBody(uint64_t bytes_max) {
     FailTooLarge();
     return false;
   }
-  body_.reserve(std::min<size_t>(content_length_, kFirstBodyBytes));
+  // A large one takes nothing before it comes, but one that would not fit is better told so before it is sent.
+  if (content_length_ > kFirstBodyBytes && !share_.HasRoomFor(static_cast<int64_t>(content_length_))) {
+    FailOverloaded();
+    return false;
+  }
   phase_ = Phase::kSizedBody;
   return true;
 }
@@ -291,14 +318,19 @@ void RequestReader::NextRequest() {
   expects_continue_ = false;
   chunked_ = false;
   content_length_ = 0;
-  body_.clear();
+  DropBody();
+}
+
+void RequestReader::DropBody() {
+  body_ = std::string();
   body_filled_ = 0;
+  share_.Release();
 }
 
 void RequestReader::Discard() {
   phase_ = Phase::kFailed;
   begin_ = end_ = 0;
-  body_ = std::string();
+  DropBody();
 }
 
 RequestReader::Step RequestReader::Fail(int status, std::string_view code, std::string_view message) {
@@ -314,6 +346,10 @@ RequestReader::Step RequestReader::FailMalformed() {
 
 RequestReader::Step RequestReader::FailTooLarge() {
   return Fail(413, "body_too_large", "the body is larger than this source takes");
+}
+
+RequestReader::Step RequestReader::FailOverloaded() {
+  return Fail(503, "overloaded", "the server holds as many bytes of bodies as it may");
 }
 
 }  // namespace hookstream::edge

@@ -9,8 +9,8 @@
 //
 // Lifecycle: one per connection; its storage is used again for each request. Not thread-safe.
 // Limits: one buffer of at most `head_bytes_max` for what has been read and not yet understood (so the read-ahead is
-// bounded by it too), the number of header lines, and the body's size. A body's memory grows with what has come, not
-// with what was announced.
+// bounded by it too), the number of header lines, the body's size, and what all bodies of a server hold together. A
+// body's memory grows with what has come, not with what was announced: before the first byte it has none.
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "edge/body_budget.h"
 #include "edge/server.h"
 
 namespace hookstream::edge {
@@ -40,7 +41,8 @@ class RequestReader {
     std::string_view message;
   };
 
-  explicit RequestReader(ReadLimits limits);
+  // `budget`, when there is one, outlives the reader and what TakeShare gave out.
+  explicit RequestReader(ReadLimits limits, BodyBudget* budget = nullptr);
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
@@ -63,11 +65,13 @@ class RequestReader {
   std::optional<uint64_t> ContentLength() const;
 
   // After kHead. A body of exactly `bytes_max` is read, a larger one is an error 413: at once (false) when its length
-  // was announced, else while it is read.
+  // was announced, else while it is read. One that the budget has no room for is an error 503, in the same way.
   bool ReadBody(uint64_t bytes_max);
   // True when some of the body is here already: the sender does not wait for "100 Continue".
   bool BodyBegun() const { return begin_ != end_; }
   std::string TakeBody() { return std::move(body_); }
+  // What the body holds of the budget: for as long as somebody has it.
+  BodyShare TakeShare() { return std::move(share_); }
 
   // After kDone.
   void NextRequest();
@@ -121,6 +125,8 @@ class RequestReader {
   std::string_view Unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
   Step ParseHead();
   bool FinishHead();
+  // A body's memory is grown by this alone. False: the request has failed.
+  bool GrowBody(size_t bytes);
   // RFC 9112, 7.1. Not the parser's: Beast 1.74 asserts on a last chunk that comes in pieces.
   Step ReadChunks();
   // The next line without its end; nothing when it is not all there (kMore) or can't be (kError).
@@ -128,6 +134,12 @@ class RequestReader {
   Step Fail(int status, std::string_view code, std::string_view message);
   Step FailMalformed();
   Step FailTooLarge();
+  Step FailOverloaded();
+  void DropBody();
+
+  // A body is read straight into its string, which grows in steps from this. Small, so that as many senders as there
+  // may be connections, each with a byte of a body, do not fill a budget.
+  static constexpr size_t kFirstBodyBytes = 16 << 10;
 
   const ReadLimits limits_;
   Phase phase_ = Phase::kIdle;
@@ -156,8 +168,10 @@ class RequestReader {
   uint64_t chunk_bytes_left_ = 0;
   size_t trailer_bytes_ = 0;
 
-  // In kSizedBody the string is longer than what has come while bytes are read straight into it.
+  // In kSizedBody the string is longer than what has come while bytes are read straight into it; before the first
+  // byte, that comes into the buffer.
   std::string body_;
+  BodyShare share_;
   size_t body_filled_ = 0;
   Error error_;
 };

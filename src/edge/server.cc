@@ -25,6 +25,7 @@
 #include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "edge/body_budget.h"
 #include "edge/request_reader.h"
 #include "provider/encoding.h"
 
@@ -79,12 +80,15 @@ SteadyClock::duration ToSteady(absl::Duration d) { return absl::ToChronoNanoseco
 
 class Metrics {
  public:
-  Metrics(metrics::Registry& registry, const ServerOptions& options)
+  Metrics(metrics::Registry& registry, const ServerOptions& options, std::shared_ptr<const BodyBudget> budget)
       : connections(registry.AddGauge("hookstream_edge_connections", "Open connections", {{"server", options.name}})),
         connections_total(registry.AddCounter("hookstream_edge_connections_total", "Connections that were accepted",
                                               {{"server", options.name}})),
         refused(registry.AddCounter("hookstream_edge_connections_refused_total", "Connections over the cap",
                                     {{"server", options.name}})),
+        bodies_refused(registry.AddCounter("hookstream_edge_bodies_refused_total",
+                                           "Requests refused for want of room for their bodies",
+                                           {{"server", options.name}})),
         received_bytes(registry.AddCounter("hookstream_edge_received_bytes_total", "Bytes of requests",
                                            {{"server", options.name}})),
         seconds(registry.AddHistogram("hookstream_edge_request_seconds",
@@ -92,6 +96,16 @@ class Metrics {
                                       {{"server", options.name}})) {
     registry.AddGauge("hookstream_edge_connections_max", "Bound of open connections", {{"server", options.name}})
         .Set(options.connections_max);
+    registry
+        .AddGauge("hookstream_edge_buffered_bytes_max", "Bound of what the bodies hold that are being read or handled",
+                  {{"server", options.name}})
+        .Set(static_cast<double>(budget->bytes_max()));
+    metrics::Gauge& buffered =
+        registry.AddGauge("hookstream_edge_buffered_bytes", "What the bodies hold that are being read or handled",
+                          {{"server", options.name}});
+    // The budget is shared: the registry may be at this while the server ends.
+    refresh_ = registry.AddRefresh(
+        [&buffered, budget = std::move(budget)] { buffered.Set(static_cast<double>(budget->bytes())); });
     static constexpr std::array<std::string_view, 4> kPhases = {"head", "body", "handle", "write"};
     for (size_t i = 0; i < kPhases.size(); ++i) {
       timeouts_[i] = &registry.AddCounter("hookstream_edge_timeouts_total", "Connections cut for being slow, by phase",
@@ -114,6 +128,7 @@ class Metrics {
   metrics::Gauge& connections;
   metrics::Counter& connections_total;
   metrics::Counter& refused;
+  metrics::Counter& bodies_refused;
   metrics::Counter& received_bytes;
   metrics::Histogram& seconds;
 
@@ -126,6 +141,7 @@ class Metrics {
   std::array<metrics::Counter*, 4> timeouts_;
   std::map<int, metrics::Counter*> responses_;
   metrics::Counter* other_responses_;
+  std::shared_ptr<void> refresh_;
 };
 
 class Connection;
@@ -167,7 +183,10 @@ struct Loop {
 class Server::Core : public std::enable_shared_from_this<Core> {
  public:
   Core(ServerOptions server_options, Handler& server_handler, metrics::Registry& registry)
-      : options(std::move(server_options)), handler(server_handler), metrics(registry, options) {
+      : options(std::move(server_options)),
+        handler(server_handler),
+        budget(std::make_shared<BodyBudget>(options.buffered_bytes_max)),
+        metrics(registry, options, budget) {
     const absl::Duration shortest = std::min({options.idle_timeout, options.head_timeout, options.body_timeout,
                                               options.handle_timeout, options.write_timeout, options.linger_timeout});
     const absl::Duration tick = std::clamp(shortest / 4, absl::Milliseconds(5), absl::Milliseconds(500));
@@ -187,6 +206,7 @@ class Server::Core : public std::enable_shared_from_this<Core> {
 
   const ServerOptions options;
   Handler& handler;
+  const std::shared_ptr<BodyBudget> budget;  // shared with the metrics' refresh
   Metrics metrics;
   std::vector<std::unique_ptr<Loop>> loops;
 
@@ -211,7 +231,7 @@ namespace {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<void> core, Loop& loop, Socket socket, const ServerOptions& options, Handler& handler,
-             Metrics& metrics, absl::AnyInvocable<void() const> on_closed)
+             Metrics& metrics, BodyBudget& budget, absl::AnyInvocable<void() const> on_closed)
       : core_(std::move(core)),
         loop_(loop),
         socket_(std::move(socket)),
@@ -219,7 +239,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         handler_(handler),
         metrics_(metrics),
         on_closed_(std::move(on_closed)),
-        reader_({static_cast<size_t>(options.head_bytes_max), static_cast<size_t>(options.head_lines_max)}) {}
+        reader_({static_cast<size_t>(options.head_bytes_max), static_cast<size_t>(options.head_lines_max)}, &budget) {}
 
   // On the loop, as everything below. `refuse`: only to say that there are too many.
   void Start(bool refuse);
@@ -263,6 +283,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const absl::AnyInvocable<void() const> on_closed_;
 
   RequestReader reader_;
+  // Of the request that the handler has. Its Respond keeps this connection, and so this, until it is called or dropped;
+  // whoever calls it releases this, on any thread, and the loop comes to it again only after that.
+  BodyShare handled_;
   Phase phase_ = Phase::kIdle;
   SteadyClock::time_point deadline_ = SteadyClock::time_point::max();
   SteadyClock::time_point head_done_;
@@ -307,6 +330,10 @@ void Connection::Process() {
       case RequestReader::Step::kError: {
         const RequestReader::Error& error = reader_.error();
         Response response = ErrorResponse(error.status, error.code, error.message);
+        if (error.status == 503) {
+          metrics_.bodies_refused.Increment();
+          response.headers.emplace_back("Retry-After", "1");
+        }
         response.close = true;
         Write(std::move(response));
         return;
@@ -322,9 +349,10 @@ bool Connection::OnHead() {
   auto admitted = handler_.Admit(reader_.head());
   if (auto* response = std::get_if<Response>(&admitted)) {
     const std::optional<uint64_t> length = reader_.ContentLength();
-    if (!reader_.HasBody() || (length && *length <= kSkippedBodyBytesMax && !reader_.ExpectsContinue())) {
+    const bool small = !reader_.HasBody() || (length && *length <= kSkippedBodyBytesMax && !reader_.ExpectsContinue());
+    if (small && reader_.ReadBody(kSkippedBodyBytesMax)) {
       answer_ = std::move(*response);
-      return reader_.ReadBody(kSkippedBodyBytesMax);
+      return true;
     }
     response->close = true;
     return Write(std::move(*response));
@@ -348,6 +376,7 @@ bool Connection::OnRequest() {
   Enter(Phase::kHandling, options_.handle_timeout);
   if (!answer_) {
     in_handle_ = true;
+    handled_ = reader_.TakeShare();
     handler_.Handle(reader_.head(), reader_.TakeBody(),
                     [self = shared_from_this()](Response response) { self->Answer(std::move(response)); });
     in_handle_ = false;
@@ -359,6 +388,7 @@ bool Connection::OnRequest() {
 }
 
 void Connection::Answer(Response response) {
+  handled_.Release();
   if (std::this_thread::get_id() == loop_.thread_id && in_handle_) {
     answer_ = std::move(response);
   } else {
@@ -436,11 +466,16 @@ bool Connection::Written() {
     metrics_.seconds.Observe(std::chrono::duration<double>(SteadyClock::now() - head_done_).count());
     in_request_ = false;
   }
+  if (!close_after_) {
+    reader_.NextRequest();
+    // A drain that began while the answer was being written took the connection for busy, and will not look again. A
+    // request that has come meanwhile is answered, and ends it.
+    close_after_ = loop_.draining && reader_.Idle();
+  }
   if (close_after_) {
     Linger();
     return false;
   }
-  reader_.NextRequest();
   Enter(Phase::kIdle, options_.idle_timeout);
   return true;
 }
@@ -639,7 +674,7 @@ void Server::Core::OnAccepted(Loop& loop, Socket socket) {
     metrics.connections.Set(connections_);
   }
   auto connection = std::make_shared<Connection>(shared_from_this(), loop, std::move(socket), options, handler, metrics,
-                                                 [this] { ConnectionClosed(); });
+                                                 *budget, [this] { ConnectionClosed(); });
   asio::post(loop.io, [&loop, refuse, connection = std::move(connection)] {
     loop.connections.insert(connection);
     connection->Start(refuse);

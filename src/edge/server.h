@@ -7,8 +7,9 @@
 // One loop (io_context and thread) per `threads`; a connection stays on the loop that it was given to, and all of its
 // state is touched there only. Requests of a connection are answered one after the other, in their order.
 //
-// Bounds: connections, bytes of a head, header lines, bytes of a body (the handler's word), bytes read ahead (one read
-// buffer), and a time for each phase: idle, head, body, handling, writing. Timeouts are looked at in ticks of a quarter
+// Bounds: connections, bytes of a head, header lines, bytes of a body (the handler's word), bytes of all bodies that
+// are being read or handled, bytes read ahead (one read buffer), and a time for each phase: idle, head, body, handling,
+// writing. Timeouts are looked at in ticks of a quarter
 // of the shortest, at most half a second, so one comes up to two ticks late.
 //
 // Threads: Start, Drain and Stop from the owner's thread, in this order; the others from any.
@@ -40,6 +41,9 @@ struct ServerOptions {
   int connections_max = 10'000;  // over it: 503 and close
   int head_bytes_max = 16 << 10;
   int head_lines_max = 100;
+  // Memory of all bodies that are being read or handled; over it: 503 and close. Counted until the handler has answered
+  // or dropped its Respond, also when the sender has gone before.
+  int64_t buffered_bytes_max = 256 << 20;
   absl::Duration idle_timeout = absl::Seconds(75);    // between requests
   absl::Duration head_timeout = absl::Seconds(10);    // for a head, from its first byte; the first from the connection
   absl::Duration body_timeout = absl::Seconds(30);    // from the end of the head to the end of the body

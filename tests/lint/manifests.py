@@ -53,6 +53,9 @@ def main():
     if sys.argv[1:] == ["--self-test"]:
         self_test()
         return 0
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        print("usage: manifests.py FILE | --self-test", file=sys.stderr)
+        return 2
     with open(sys.argv[1], encoding="utf-8") as manifests:
         violations = check(manifests.read())
     print("\n".join(violations), end="\n" if violations else "")

@@ -45,6 +45,7 @@ TEST(ConfigTest, TakesDefaultsForWhatIsNotSaid) {
   EXPECT_EQ(parsed.config.http.listen.Text(), "0.0.0.0:8080");
   EXPECT_EQ(parsed.config.grpc.listen.Text(), "127.0.0.1:9090");
   EXPECT_EQ(parsed.config.http.max_body, 25 << 20);
+  EXPECT_EQ(parsed.config.http.max_buffered_bytes, 256 << 20);
   EXPECT_EQ(parsed.config.store.data_dir, "/etc/hookstream/data");
   EXPECT_EQ(parsed.config.store.retention_age, absl::Hours(168));
 }
@@ -186,6 +187,10 @@ TEST(ConfigTest, RefusesTheSameNameTwice) {
 
 TEST(ConfigTest, RefusesLimitsThatDoNotFitEachOther) {
   EXPECT_THAT(ErrorsOf("http: {max_body: 100MiB}\n"), ElementsAre(HasSubstr("store.max_queue_bytes is smaller")));
+  EXPECT_THAT(ErrorsOf("http: {max_body: 2MiB, max_buffered_bytes: 2MiB}\n"), IsEmpty());
+  EXPECT_THAT(ErrorsOf("http:\n  max_body: 2MiB\n  max_buffered_bytes: 2047KiB\n"),
+              ElementsAre("relay.yaml:4:23: http.max_buffered_bytes: is smaller than http.max_body: the largest body "
+                          "could never be read"));
   EXPECT_THAT(Parse("store: {data_dir: d, max_bytes: 1GiB}\n").errors,
               ElementsAre(HasSubstr("store.max_bytes is smaller")));
   EXPECT_THAT(ErrorsOf("sources: [{name: a, provider: x, verification: none, max_body: 30MiB}]\n"),

@@ -2,9 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "edge/body_budget.h"
 
 namespace hookstream::edge {
 namespace {
@@ -198,16 +203,58 @@ TEST(RequestReader, RefusesAnExpectationThatItDoesNotKnow) {
   EXPECT_EQ(ReadAll("POST / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n", 1000).error_status, 417);
 }
 
+void Feed(RequestReader& reader, std::string_view bytes) {
+  while (!bytes.empty()) {
+    ASSERT_EQ(reader.Next(), Step::kMore);
+    const std::span<char> space = reader.Space();
+    const size_t taken = std::min(space.size(), bytes.size());
+    std::memcpy(space.data(), bytes.data(), taken);
+    reader.Filled(taken);
+    bytes.remove_prefix(taken);
+  }
+}
+
 TEST(RequestReader, TakesMemoryForWhatCameAndNotForWhatWasAnnounced) {
-  RequestReader reader({});
-  const std::string_view head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000000\r\n\r\n";
-  ASSERT_EQ(reader.Next(), Step::kMore);
-  std::memcpy(reader.Space().data(), head.data(), head.size());
-  reader.Filled(head.size());
-  ASSERT_EQ(reader.Next(), Step::kHead);
-  ASSERT_TRUE(reader.ReadBody(25'000'000));
-  ASSERT_EQ(reader.Next(), Step::kMore);
-  EXPECT_LE(reader.Space().size(), 64u << 10);
+  BodyBudget budget(25'000'000);
+  {
+    RequestReader reader({}, &budget);
+    Feed(reader, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000000\r\n\r\n");
+    ASSERT_EQ(reader.Next(), Step::kHead);
+    ASSERT_TRUE(reader.ReadBody(25'000'000));
+    ASSERT_EQ(reader.Next(), Step::kMore);
+    EXPECT_LE(reader.Space().size(), 16u << 10);
+    EXPECT_EQ(budget.bytes(), 0);
+    int64_t came = 0;
+    for (const size_t piece : {1, 4'000, 16'000, 100'000}) {
+      Feed(reader, std::string(piece, 'x'));
+      came += static_cast<int64_t>(piece);
+      ASSERT_EQ(reader.Next(), Step::kMore);
+      EXPECT_GE(budget.bytes(), came);
+      EXPECT_LE(budget.bytes(), std::max<int64_t>(16 << 10, 2 * came));
+    }
+  }
+  EXPECT_EQ(budget.bytes(), 0);
+}
+
+TEST(RequestReader, ABodyHoldsAsMuchOfTheBudgetAsItHasMemory) {
+  BodyBudget budget(100'000);
+  for (const char* framing : {"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"}) {
+    RequestReader reader({}, &budget);
+    Feed(reader, absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\n", framing));
+    ASSERT_EQ(reader.Next(), Step::kHead);
+    ASSERT_TRUE(reader.ReadBody(100'000));
+    Feed(reader, std::string(100'000, 'x'));
+    if (reader.Next() == Step::kMore) Feed(reader, "\r\n0\r\n\r\n");
+    ASSERT_EQ(reader.Next(), Step::kDone);
+    EXPECT_EQ(budget.bytes(), 100'000);
+    BodyShare share = reader.TakeShare();
+    const std::string body = reader.TakeBody();
+    EXPECT_EQ(body.capacity(), 100'000u);
+    reader.NextRequest();
+    EXPECT_EQ(budget.bytes(), 100'000);
+    share.Release();
+    EXPECT_EQ(budget.bytes(), 0);
+  }
 }
 
 TEST(RequestReader, ReadsALargeBodyStraightIntoItsString) {

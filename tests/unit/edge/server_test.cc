@@ -3,11 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <deque>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "base/mutex.h"
 #include "tests/unit/edge/client.h"
 
@@ -71,6 +74,21 @@ class ServerTest : public ::testing::Test {
   // Connections end on the server a moment after the client sees it.
   void WaitForConnections(int count) {
     while (server_->Connections() != count) std::this_thread::yield();
+  }
+
+  // A metric of the server without labels of its own.
+  int64_t Value(std::string_view name) {
+    const std::string text = registry_.Expose();
+    const std::string line = absl::StrCat("\n", absl::string_view(name.data(), name.size()), "{server=\"http\"} ");
+    const size_t at = text.find(line);
+    EXPECT_NE(at, std::string::npos) << name;
+    return std::atoll(text.c_str() + at + line.size());
+  }
+  int64_t Buffered() { return Value("hookstream_edge_buffered_bytes"); }
+  void WaitForBuffered(int64_t bytes) {
+    const absl::Time end = absl::Now() + absl::Seconds(20);
+    while (Buffered() != bytes && absl::Now() < end) std::this_thread::yield();
+    ASSERT_EQ(Buffered(), bytes);
   }
 
   metrics::Registry registry_;
@@ -353,6 +371,193 @@ TEST_F(ServerTest, RefusesConnectionsOverTheCapAndTakesThemAgainLater) {
   EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_edge_connections_refused_total{server=\"http\"} 1"));
 }
 
+void ExpectOverloaded(Client& client) {
+  const ClientResponse response = client.Receive();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_THAT(response.body, HasSubstr("{\"error\":{\"code\":\"overloaded\","));
+  EXPECT_EQ(response.headers.at("retry-after"), "1");
+  EXPECT_EQ(response.headers.at("connection"), "close");
+  EXPECT_TRUE(client.Ended());
+}
+
+TEST_F(ServerTest, HoldsBodiesUpToTheBoundOfAllTogether) {
+  options_.buffered_bytes_max = 100;
+  StartServer();
+  EXPECT_EQ(Value("hookstream_edge_buffered_bytes_max"), 100);
+  Client first(port_);
+  first.Send(Post("/wait", std::string(60, 'a')));
+  Respond respond_first = handler_.NextWaiting();
+  Client second(port_);
+  second.Send(Post("/wait", std::string(40, 'b')));
+  Respond respond_second = handler_.NextWaiting();
+  EXPECT_EQ(Buffered(), 100);
+
+  Client third(port_);
+  third.Send(Post("/a", "c"));
+  ExpectOverloaded(third);
+  EXPECT_EQ(Value("hookstream_edge_bodies_refused_total"), 1);
+  Client bodiless(port_);
+  bodiless.Send(Post("/a", ""));
+  EXPECT_EQ(bodiless.Receive().status, 200) << "it needs no room";
+
+  std::move(respond_first)(Text("done"));
+  EXPECT_EQ(Buffered(), 40);
+  EXPECT_EQ(first.Receive().body, "done");
+  first.Send(Post("/a", std::string(60, 'd')));
+  EXPECT_EQ(first.Receive().status, 200);
+  std::move(respond_second)(Text("done"));
+  EXPECT_EQ(Buffered(), 0);
+}
+
+TEST_F(ServerTest, AnAnnouncedBodyTakesNothingOfTheBound) {
+  options_.buffered_bytes_max = 1 << 20;
+  StartServer();
+  std::deque<Client> slow;
+  for (int i = 0; i < 8; ++i) {
+    slow.emplace_back(port_);
+    slow.back().Send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n");
+    EXPECT_EQ(slow.back().Receive().status, 100);
+  }
+  EXPECT_EQ(Buffered(), 0);
+  Client client(port_);
+  client.Send(Post("/a", std::string(1 << 20, 'x')));
+  EXPECT_EQ(client.Receive().status, 200);
+}
+
+TEST_F(ServerTest, RefusesABodyThatFindsNoRoomBeforeItIsSent) {
+  options_.buffered_bytes_max = 100'000;
+  StartServer();
+  Client first(port_);
+  first.Send(Post("/wait", std::string(50'001, 'a')));
+  Respond respond = handler_.NextWaiting();
+  Client second(port_);
+  second.Send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 50000\r\nExpect: 100-continue\r\n\r\n");
+  ExpectOverloaded(second);
+  std::move(respond)(Text("done"));
+  EXPECT_EQ(first.Receive().status, 200);
+}
+
+TEST_F(ServerTest, RefusesABodyThatFindsNoMoreRoomWhileItComes) {
+  options_.buffered_bytes_max = 64 << 10;
+  StartServer();
+  Client sized(port_);
+  sized.Send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nx");
+  WaitForBuffered(16 << 10);  // the first step
+  Client holder(port_);
+  holder.Send(Post("/wait", std::string(40'000, 'a')));
+  Respond respond = handler_.NextWaiting();
+  EXPECT_EQ(Buffered(), 40'000 + (16 << 10));
+  sized.Send(std::string(59'999, 'x'));
+  ExpectOverloaded(sized);
+  WaitForBuffered(40'000);
+  Client chunked(port_);
+  chunked.Send("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nc350\r\n" + std::string(50'000, 'x'));
+  ExpectOverloaded(chunked);
+  WaitForBuffered(40'000);
+  EXPECT_EQ(Value("hookstream_edge_bodies_refused_total"), 2);
+  std::move(respond)(Text("done"));
+  EXPECT_EQ(holder.Receive().status, 200);
+  EXPECT_EQ(Buffered(), 0);
+}
+
+TEST_F(ServerTest, ABodyThatEndsEarlyGivesItsRoomBack) {
+  options_.body_timeout = absl::Milliseconds(40);
+  StartServer();
+  for (const std::string_view body :
+       {"Content-Length: 100000\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n40\r\n"}) {
+    const std::string begun =
+        absl::StrCat("POST /a HTTP/1.1\r\nHost: h\r\n", absl::string_view(body.data(), body.size())) +
+        std::string(50, 'x');
+    {
+      Client left(port_);
+      left.Send(begun);
+    }
+    Client late(port_);
+    late.Send(begun);
+    EXPECT_EQ(late.Receive().status, 408);
+    late.EndSending();
+    WaitForBuffered(0);
+  }
+  Client malformed(port_);
+  malformed.Send("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n" + std::string(40, 'x'));
+  EXPECT_EQ(malformed.Receive().status, 400);
+  WaitForBuffered(0);
+  Client refused(port_);
+  refused.Send(Post("/nothing", std::string(1000, 'x')));
+  EXPECT_EQ(refused.Receive().status, 404);
+  WaitForBuffered(0);
+}
+
+TEST_F(ServerTest, ABodyIsCountedUntilTheHandlerHasDoneWithIt) {
+  options_.handle_timeout = absl::Milliseconds(40);
+  StartServer();
+  for (const bool answered : {true, false}) {
+    std::optional<Client> client(port_);
+    client->Send(Post("/wait", std::string(100, 'a')));
+    std::optional<Respond> respond(handler_.NextWaiting());
+    EXPECT_EQ(client->Receive().status, 503);
+    client.reset();
+    WaitForConnections(0);
+    EXPECT_EQ(Buffered(), 100) << "the sender has gone, the body has not";
+    if (answered) {
+      std::move (*respond)(Text("late"));
+      EXPECT_EQ(Buffered(), 0);
+    }
+    respond.reset();
+    WaitForBuffered(0);
+  }
+}
+
+TEST_F(ServerTest, DrainAndStopGiveTheRoomOfBodiesBack) {
+  StartServer();
+  Client begun(port_);
+  begun.Send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nabc");
+  Client waiting(port_);
+  waiting.Send(Post("/wait", std::string(100, 'a')));
+  Respond respond = handler_.NextWaiting();
+  WaitForBuffered((16 << 10) + 100);
+  server_->Drain(absl::Milliseconds(20));
+  server_->Stop();
+  EXPECT_EQ(Buffered(), 100);
+  std::move(respond)(Text("to nobody"));
+  EXPECT_EQ(Buffered(), 0);
+}
+
+TEST_F(ServerTest, TheBoundHoldsOverSeveralLoops) {
+  options_.threads = 3;
+  options_.buffered_bytes_max = 300'000;
+  StartServer();
+  std::atomic<bool> done = false;
+  std::thread watch([&] {
+    while (!done) Buffered();
+  });
+  std::atomic<int> taken = 0;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 8; ++c) {
+    clients.emplace_back([&, c] {
+      const std::string body(100'000, static_cast<char>('a' + c));
+      std::optional<Client> client(port_);
+      for (int i = 0; i < 30; ++i) {
+        client->Send(Post("/p", body));
+        const ClientResponse response = client->Receive();
+        if (response.status == 200) {
+          ASSERT_EQ(response.body, "/p " + body);
+          ++taken;
+        } else {
+          ASSERT_EQ(response.status, 503);
+          client.emplace(port_);
+        }
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  done = true;
+  watch.join();
+  EXPECT_GT(taken, 0);
+  EXPECT_EQ(Value("hookstream_edge_bodies_refused_total"), 8 * 30 - taken);
+  WaitForBuffered(0);
+}
+
 // --- life and end ---
 
 TEST_F(ServerTest, AddressesThatCantBeListenedOnAreErrors) {
@@ -397,6 +602,46 @@ TEST_F(ServerTest, DrainEndsIdleConnectionsAndLetsRequestsFinish) {
   drain.join();
   EXPECT_EQ(server_->Connections(), 0);
   server_->Stop();
+}
+
+// Nothing of it is unread, so there is nothing to linger for: its sender may keep it open for ever.
+TEST_F(ServerTest, DrainDoesNotWaitForSendersThatKeepIdleConnectionsOpen) {
+  options_.linger_timeout = absl::Hours(1);
+  StartServer();
+  Client silent(port_);
+  Client kept(port_);
+  for (int i = 0; i < 2; ++i) {
+    kept.Send(Post("/a", "b"));
+    EXPECT_EQ(kept.Receive().status, 200);
+  }
+  Client refused(port_);
+  refused.Send(Post("/nothing", "ignored"));
+  EXPECT_EQ(refused.Receive().status, 404);
+  Client ended_a_line(port_);
+  ended_a_line.Send(Post("/a", "b") + "\r\n");
+  EXPECT_EQ(ended_a_line.Receive().status, 200);
+  WaitForConnections(4);
+  server_->Drain(absl::Seconds(30));
+  EXPECT_EQ(server_->Connections(), 0);
+}
+
+// Its answer was begun before the drain, and so promised that the connection goes on.
+TEST_F(ServerTest, DrainEndsAConnectionWhoseAnswerWasBeingWritten) {
+  options_.threads = 1;  // so that the idle one's end says that the drain has reached the other
+  options_.linger_timeout = absl::Milliseconds(40);
+  StartServer();
+  Client client(port_);
+  client.Send(Post("/huge", ""));
+  Client idle(port_);
+  idle.Send(Post("/a", "b"));
+  EXPECT_EQ(idle.Receive().status, 200);
+  std::thread drain([this] { server_->Drain(absl::Seconds(10)); });
+  EXPECT_TRUE(idle.Ended());
+  const ClientResponse response = client.Receive();
+  EXPECT_EQ(response.body.size(), 64u << 20);
+  EXPECT_FALSE(response.headers.contains("connection"));
+  drain.join();
+  EXPECT_EQ(server_->Connections(), 0);
 }
 
 TEST_F(ServerTest, DrainGivesUpAtItsDeadlineAndStopCuts) {
