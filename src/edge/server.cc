@@ -1,5 +1,6 @@
 #include "edge/server.h"
 
+#include <pthread.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -634,8 +635,9 @@ absl::Status Server::Core::Start() {
   running_ = true;
   for (auto& loop : loops) {
     // The first tick runs before the first connection, and makes the date.
-    asio::post(loop->io, [l = loop.get()] {
+    asio::post(loop->io, [l = loop.get(), name = options.name] {
       l->thread_id = std::this_thread::get_id();
+      pthread_setname_np(pthread_self(), absl::StrCat("edge-", name).substr(0, 15).c_str());
       l->Tick();
     });
   }
