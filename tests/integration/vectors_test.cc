@@ -1,10 +1,11 @@
-// Requests with known verdicts (tests/data/provider-vectors.json) through the command line, and through HTTP where the
+// Requests with known verdicts (tests/data/provider-vectors*.json) through the command line, and through HTTP where the
 // verdict does not hang on the time or on a URL that is not the relay's.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -24,12 +25,10 @@ struct Vector {
   bool valid = false;
 };
 
-// Those of the presets that are built in.
-std::vector<Vector> LoadVectors() {
-  const std::string text = ReadFile(HOOKSTREAM_TEST_DATA "/provider-vectors.json");
+void LoadFile(const std::filesystem::path& path, std::vector<Vector>& vectors) {
+  const std::string text = ReadFile(path);
   rapidjson::Document document;
   document.Parse(text.c_str());
-  std::vector<Vector> vectors;
   for (const auto& entry : document.GetArray()) {
     Vector vector;
     vector.id = entry["id"].GetString();
@@ -51,6 +50,14 @@ std::vector<Vector> LoadVectors() {
     if (entry.HasMember("now")) vector.now = entry["now"].GetInt64();
     vector.valid = std::string(entry["expect"].GetString()) == "valid";
     vectors.push_back(std::move(vector));
+  }
+}
+
+// Those of the presets that are built in.
+std::vector<Vector> LoadVectors() {
+  std::vector<Vector> vectors;
+  for (const auto& entry : std::filesystem::directory_iterator(HOOKSTREAM_TEST_DATA)) {
+    if (entry.path().filename().string().starts_with("provider-vectors")) LoadFile(entry.path(), vectors);
   }
   return vectors;
 }

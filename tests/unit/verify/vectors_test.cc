@@ -1,7 +1,9 @@
-// Known-answer requests of providers' documentation and libraries: tests/data/provider-vectors.json.
+// Known-answer requests: of providers' documentation and libraries (tests/data/provider-vectors.json), and signed by
+// the documented rule, independently of this code (provider-vectors-*.json).
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,14 +28,14 @@ struct Vector {
   std::string body;
   bool valid = false;
   std::optional<int64_t> now;
+  Params params;
 };
 
 std::string Text(simdjson::dom::element element) { return std::string(element.get_string().value()); }
 
-std::vector<Vector> LoadVectors() {
+void LoadFile(const std::string& path, std::vector<Vector>& vectors) {
   simdjson::dom::parser parser;
-  std::vector<Vector> vectors;
-  for (const simdjson::dom::element element : parser.load(HOOKSTREAM_TEST_DATA "/provider-vectors.json").get_array()) {
+  for (const simdjson::dom::element element : parser.load(path).get_array()) {
     Vector vector;
     vector.id = Text(element["id"].value());
     vector.preset = Text(element["provider"].value());
@@ -47,7 +49,19 @@ std::vector<Vector> LoadVectors() {
     vector.body = provider::DecodeBase64(Text(request["body_base64"].value()), provider::Padding::kRequired).value();
     vector.valid = Text(element["expect"].value()) == "valid";
     if (int64_t now = 0; element["now"].get(now) == simdjson::SUCCESS) vector.now = now;
+    if (simdjson::dom::object params; element["params"].get(params) == simdjson::SUCCESS) {
+      for (const auto param : params) {
+        if (param.value.is_string()) vector.params[std::string(param.key)] = Text(param.value);
+      }
+    }
     vectors.push_back(std::move(vector));
+  }
+}
+
+std::vector<Vector> LoadVectors() {
+  std::vector<Vector> vectors;
+  for (const auto& entry : std::filesystem::directory_iterator(HOOKSTREAM_TEST_DATA)) {
+    if (entry.path().filename().string().starts_with("provider-vectors")) LoadFile(entry.path().string(), vectors);
   }
   return vectors;
 }
@@ -59,7 +73,12 @@ TEST(Vectors, EveryOneOfAnEmbeddedPresetGivesItsVerdict) {
     if (preset == nullptr) continue;
     SCOPED_TRACE(vector.id);
     ++checked;
-    const auto verifier = Verifier::Create(*preset, {{.id = "k", .secret = vector.secret}});
+    const auto key_id = vector.params.find("key_id");
+    const std::string id = key_id == vector.params.end() ? "k" : key_id->second;
+    Params params;
+    for (const std::string& name : preset->secrets)
+      params[name] = vector.params.contains(name) ? vector.params.at(name) : std::string();
+    const auto verifier = Verifier::Create(*preset, {{.id = id, .secret = vector.secret}}, params);
     ASSERT_TRUE(verifier.ok()) << verifier.status();
     std::vector<provider::HeaderView> headers;
     for (const auto& [name, value] : vector.headers) headers.push_back({name, value});
@@ -73,7 +92,7 @@ TEST(Vectors, EveryOneOfAnEmbeddedPresetGivesItsVerdict) {
     EXPECT_EQ(verdict.ok, vector.valid) << ReasonName(verdict.reason);
     EXPECT_EQ(verdict.ok, verdict.reason == Reason::kNone);
     if (verdict.ok) {
-      EXPECT_EQ(verdict.key_id, "k");
+      EXPECT_EQ(verdict.key_id, id);
     }
   }
   // Stripe, GitHub, Twilio, Slack, Standard Webhooks and OpenAI alone are 43.
