@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -15,6 +16,8 @@ namespace {
 
 using provider::Provider;
 using provider::Source;
+
+constexpr char kFormType[] = "application/x-www-form-urlencoded; charset=UTF-8";
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -282,7 +285,7 @@ absl::StatusOr<Sample> GithubSample(std::string_view type, std::string_view seed
 
 absl::StatusOr<Sample> TwilioSample(std::string_view type, std::string_view seed, absl::Time now) {
   Sample sample;
-  sample.content_type = "application/x-www-form-urlencoded; charset=UTF-8";
+  sample.content_type = kFormType;
   sample.id = Uuid(absl::StrCat(ToAbsl(seed), "/token"));
   const size_t dot = type.find('.');
   const std::string_view thing = type.substr(0, dot);
@@ -360,23 +363,55 @@ struct Tree {
   }
 };
 
-// The JSON values that the expression's first alternative reads, in order.
-std::vector<std::vector<std::string>> JsonPaths(const provider::Expression& expression,
-                                                const std::vector<std::string>& split) {
-  std::vector<std::vector<std::string>> paths;
-  if (expression.empty()) return paths;
-  for (const provider::TemplateNode& node : expression.alternatives().front().nodes) {
+// The alternative that a generic sample is made for: the first one without a condition, which it might not meet.
+const std::vector<provider::TemplateNode>& SampleNodes(const provider::Expression& expression) {
+  static const std::vector<provider::TemplateNode> kNone;
+  if (expression.empty()) return kNone;
+  for (const auto& alternative : expression.alternatives()) {
+    if (alternative.when.tests.empty()) return alternative.nodes;
+  }
+  return expression.alternatives().front().nodes;
+}
+
+// A value of the body that an expression reads: a path into its JSON, or the name of a form's field alone.
+using BodyPlace = std::vector<std::string>;
+
+std::vector<BodyPlace> BodyPlaces(const std::vector<provider::TemplateNode>& nodes, const Provider& provider,
+                                  bool groups) {
+  const bool form = provider.content.kind == provider::ContentRule::Kind::kForm;
+  const std::vector<std::string>& split = provider.event.split;
+  std::vector<BodyPlace> places;
+  for (const provider::TemplateNode& node : nodes) {
+    if (groups && node.kind == provider::TemplateNode::Kind::kGroup) {
+      for (BodyPlace& place : BodyPlaces(node.group, provider, groups)) places.push_back(std::move(place));
+    }
     if (node.kind != provider::TemplateNode::Kind::kChain || !node.chain.filters.empty()) continue;
     const provider::Value& value = node.chain.values.front();
-    if (value.source == Source::kJson) paths.push_back(value.path);
+    if (form) {
+      if (value.source == Source::kForm) places.push_back({value.name});
+      continue;
+    }
+    if (value.source == Source::kJson) places.push_back(value.path);
     if (value.source == Source::kItem || value.source == Source::kItem1) {
       const auto star = std::find(split.begin(), split.end(), "*");
-      std::vector<std::string> path(split.begin(), value.source == Source::kItem ? split.end() : star + 1);
+      BodyPlace path(split.begin(), value.source == Source::kItem ? split.end() : star + 1);
       path.insert(path.end(), value.path.begin(), value.path.end());
-      paths.push_back(std::move(path));
+      places.push_back(std::move(path));
     }
   }
-  return paths;
+  return places;
+}
+
+std::string FormEncoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("-._*", absl::string_view(&c, 1))) {
+      out.push_back(c);
+    } else {
+      absl::StrAppend(&out, "%", provider::EncodeHex(std::string_view(&c, 1)));
+    }
+  }
+  return out;
 }
 
 // The type is the name of the document's only other member (Telegram).
@@ -388,39 +423,92 @@ bool NamedByKey(const provider::Expression& type) {
   return named;
 }
 
-std::string TimeJson(provider::TimeUnit unit, absl::Time time) {
+std::string TimeText(provider::TimeUnit unit, absl::Time time) {
   switch (unit) {
     case provider::TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
     case provider::TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
     case provider::TimeUnit::kIso: break;
   }
-  return absl::FormatTime("\"%Y-%m-%dT%H:%M:%SZ\"", time, absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }
+
+// What a generic sample's body holds, as JSON or as a form.
+class GenericBody {
+ public:
+  explicit GenericBody(const Provider& provider) : content_(provider.content) {}
+
+  void Set(const BodyPlace& place, std::string_view text, bool number = false) {
+    if (content_.kind == provider::ContentRule::Kind::kForm) {
+      form_[place.front()] = std::string(text);
+    } else {
+      tree_.Set(place, 0, number ? std::string(text) : provider::JsonQuoted(text));
+    }
+  }
+
+  void WriteTo(Sample& sample) const {
+    if (content_.kind == provider::ContentRule::Kind::kForm) {
+      for (const auto& [name, value] : form_) {
+        absl::StrAppend(&sample.body, sample.body.empty() ? "" : "&", FormEncoded(name), "=", FormEncoded(value));
+      }
+    } else {
+      tree_.Write(sample.body);
+    }
+    if (content_.kind == provider::ContentRule::Kind::kFormField) {
+      sample.body = absl::StrCat(FormEncoded(content_.field), "=", FormEncoded(sample.body));
+    }
+    if (content_.kind != provider::ContentRule::Kind::kJson) sample.content_type = kFormType;
+  }
+
+ private:
+  const provider::ContentRule& content_;
+  Tree tree_;
+  std::map<std::string, std::string> form_;
+};
 
 Sample GenericSample(const Provider& provider, std::string_view type, std::string_view seed, absl::Time now) {
   const provider::EventRule& event = provider.event;
   Sample sample;
   sample.id = absl::StrCat("msg_", WordId(seed, "message", 27, kLetters));
-  Tree tree;
-  std::vector<std::string> place = event.split;
+  GenericBody body(provider);
+  BodyPlace place = event.split;
   const bool named = NamedByKey(event.type);
   place.emplace_back(named ? type : "sample");
-  tree.Set(place, 0, "true");
-  for (const auto& path : JsonPaths(event.id, event.split)) tree.Set(path, 0, provider::JsonQuoted(sample.id));
-  for (const auto& path : JsonPaths(event.time, event.split)) {
+  body.Set(place, "true", /*number=*/true);
+  for (const BodyPlace& id : BodyPlaces(SampleNodes(event.id), provider, false)) body.Set(id, sample.id);
+  for (const BodyPlace& time : BodyPlaces(SampleNodes(event.time), provider, false)) {
     // Another member would take the type's place.
-    if (!named) tree.Set(path, 0, TimeJson(event.time_unit, now));
+    if (!named) body.Set(time, TimeText(event.time_unit, now), event.time_unit != provider::TimeUnit::kIso);
   }
-  // The type last: an id may be made of it.
-  const std::vector<std::vector<std::string>> paths = JsonPaths(event.type, event.split);
+  // The type last: an id may be made of it. What a preset says of itself can't be another.
+  const auto& nodes = SampleNodes(event.type);
+  sample.type = std::string(nodes.empty() ? std::string_view("unknown") : type);
+  if (nodes.size() == 1 && nodes.front().kind == provider::TemplateNode::Kind::kText) sample.type = nodes.front().text;
   std::string_view rest = type;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    // Several values joined by dots: the last takes what is left.
-    const size_t end = i + 1 < paths.size() ? rest.find('.') : std::string_view::npos;
-    tree.Set(paths[i], 0, provider::JsonQuoted(rest.substr(0, end)));
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  // What the preset puts before every type need not be said again.
+  if (nodes.size() > 1 && nodes.front().kind == provider::TemplateNode::Kind::kText) {
+    const std::string& before = nodes.front().text;
+    if (type.starts_with(before)) {
+      rest.remove_prefix(before.size());
+    } else {
+      sample.type = absl::StrCat(before, ToAbsl(type));
+    }
   }
-  tree.Write(sample.body);
+  // A header that comes first has what is before the first dot (SetTypeHeader).
+  const bool header = nodes.size() > 1 && nodes.front().kind == provider::TemplateNode::Kind::kChain &&
+                      nodes.front().chain.values.front().source == Source::kHeader;
+  const auto next = [&rest](bool last) {
+    const size_t end = last ? std::string_view::npos : rest.find('.');
+    const std::string_view part = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    return part;
+  };
+  if (header) next(false);
+  const std::vector<BodyPlace> types = BodyPlaces(nodes, provider, header);
+  for (size_t i = 0; i < types.size(); ++i) {
+    // Several values joined by dots: the last takes what is left.
+    if (const std::string_view part = next(i + 1 == types.size()); !header || !part.empty()) body.Set(types[i], part);
+  }
+  body.WriteTo(sample);
   return sample;
 }
 
@@ -464,7 +552,7 @@ absl::StatusOr<Sample> SampleBody(const Provider& provider, std::string_view typ
     return GenericSample(provider, type, seed, now);
   }();
   if (!sample.ok()) return sample;
-  sample->type = std::string(type);
+  if (sample->type.empty()) sample->type = std::string(type);
   if (sample->content_type.empty()) sample->content_type = "application/json";
   return sample;
 }

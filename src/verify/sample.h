@@ -13,6 +13,7 @@
 namespace hookstream::verify {
 
 struct Sample {
+  // As the preset reads it from the sample: "unknown" or its own where it takes none from the request.
   std::string type;
   std::string body;
   std::string content_type;

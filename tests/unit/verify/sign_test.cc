@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "provider/encoding.h"
 #include "provider/extract.h"
 #include "tests/unit/verify/testing.h"
@@ -22,6 +24,12 @@ std::string SecretFor(const provider::Provider& preset) {
   if (rule.key_form == provider::KeyForm::kHex) secret = provider::EncodeHex(secret);
   if (rule.scheme == provider::Scheme::kBasic) secret = "user:" + secret;
   return rule.key_prefix + secret;
+}
+
+// What is signed is a part of the body that a sample has no place for.
+bool SignsInsideTheBody(std::string_view preset) {
+  static const std::set<std::string_view> kPresets = {"adyen-payments", "figma", "linear", "mailgun", "mailgun-form"};
+  return kPresets.contains(preset);
 }
 
 TEST(Sign, WhatItMakesIsVerifiedForEveryPresetThatCanBeSigned) {
@@ -47,7 +55,7 @@ TEST(Sign, WhatItMakesIsVerifiedForEveryPresetThatCanBeSigned) {
       input.now = Now();
       const auto made = Sign(preset, key, input, params);
       if (made.status().code() == absl::StatusCode::kUnimplemented) {
-        EXPECT_TRUE(provider::IsPublicKey(preset.verify.front().scheme));
+        EXPECT_TRUE(provider::IsPublicKey(preset.verify.front().scheme) || SignsInsideTheBody(name)) << made.status();
         continue;
       }
       ASSERT_TRUE(made.ok()) << made.status();
@@ -61,7 +69,7 @@ TEST(Sign, WhatItMakesIsVerifiedForEveryPresetThatCanBeSigned) {
       const provider::Extracted extracted = provider::Extract(preset, context);
       EXPECT_TRUE(extracted.parsed);
       ASSERT_EQ(extracted.items.size(), 1u);
-      EXPECT_EQ(extracted.items[0].type, type);
+      EXPECT_EQ(extracted.items[0].type, sample->type);
       // One byte of the body.
       if (verdict.scheme != "equal" && verdict.scheme != "basic") {
         request.body[request.body.size() / 2] ^= 1;
