@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 
 namespace hookstream::provider {
 namespace {
@@ -86,6 +87,15 @@ std::optional<absl::Time> ParseTimeText(std::string_view text, TimeUnit unit, Fr
   static const absl::Time kEnd = absl::FromUnixSeconds(253'402'300'800);
   if (!time || *time < kFirst || *time >= kEnd) return std::nullopt;
   return time;
+}
+
+std::string FormatTimeText(absl::Time time, TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
+    case TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
+    case TimeUnit::kIso: break;
+  }
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }
 
 }  // namespace hookstream::provider

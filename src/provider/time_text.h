@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/time/time.h"
@@ -14,5 +15,8 @@ namespace hookstream::provider {
 // outside the years 1..9999 (what google.protobuf.Timestamp can hold).
 enum class Fractions { kRefused, kAccepted };
 std::optional<absl::Time> ParseTimeText(std::string_view text, TimeUnit unit, Fractions fractions);
+
+// The other way, without a fraction; ISO 8601 in UTC.
+std::string FormatTimeText(absl::Time time, TimeUnit unit);
 
 }  // namespace hookstream::provider

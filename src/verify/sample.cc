@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "provider/encoding.h"
+#include "provider/time_text.h"
 
 namespace hookstream::verify {
 namespace {
@@ -423,15 +424,6 @@ bool NamedByKey(const provider::Expression& type) {
   return named;
 }
 
-std::string TimeText(provider::TimeUnit unit, absl::Time time) {
-  switch (unit) {
-    case provider::TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
-    case provider::TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
-    case provider::TimeUnit::kIso: break;
-  }
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
-}
-
 // What a generic sample's body holds, as JSON or as a form.
 class GenericBody {
  public:
@@ -477,7 +469,8 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
   for (const BodyPlace& id : BodyPlaces(SampleNodes(event.id), provider, false)) body.Set(id, sample.id);
   for (const BodyPlace& time : BodyPlaces(SampleNodes(event.time), provider, false)) {
     // Another member would take the type's place.
-    if (!named) body.Set(time, TimeText(event.time_unit, now), event.time_unit != provider::TimeUnit::kIso);
+    if (!named)
+      body.Set(time, provider::FormatTimeText(now, event.time_unit), event.time_unit != provider::TimeUnit::kIso);
   }
   // The type last: an id may be made of it. What a preset says of itself can't be another.
   const auto& nodes = SampleNodes(event.type);

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "provider/context.h"
 #include "provider/encoding.h"
+#include "provider/time_text.h"
 #include "verify/key.h"
 
 namespace hookstream::verify {
@@ -21,7 +22,6 @@ using provider::Expression;
 using provider::Provider;
 using provider::Scheme;
 using provider::Source;
-using provider::TimeUnit;
 using provider::VerifyRule;
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
@@ -156,15 +156,6 @@ const VerifyRule& ChooseRule(const Provider& provider, const Draft& draft, std::
   return provider.verify.front();
 }
 
-std::string TimeText(absl::Time time, TimeUnit unit) {
-  switch (unit) {
-    case TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
-    case TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
-    case TimeUnit::kIso: return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
-  }
-  return {};
-}
-
 std::string Encode(std::string_view bytes, Encoding encoding) {
   switch (encoding) {
     case Encoding::kHex: return provider::EncodeHex(bytes);
@@ -226,7 +217,7 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
   const provider::Value* time_place = rule.time ? Place(rule.time->from) : nullptr;
   if (rule.time && time_place == nullptr)
     return absl::UnimplementedError("a signed time inside the body can't be made");
-  const std::string time = rule.time ? TimeText(input.now, rule.time->unit) : std::string();
+  const std::string time = rule.time ? provider::FormatTimeText(input.now, rule.time->unit) : std::string();
   if (time_place != nullptr) draft.SetHeader(time_place->name, absl::StrCat(rule.time->part.prefix, time));
   HS_RETURN_IF_ERROR(draft.Satisfy(rule));
   if (rule.scheme == Scheme::kNone) return std::move(draft.request());
