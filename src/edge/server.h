@@ -9,8 +9,8 @@
 //
 // Bounds: connections, bytes of a head, header lines, bytes of a body (the handler's word), bytes of all bodies that
 // are being read or handled, bytes read ahead (one read buffer), and a time for each phase: idle, head, body, handling,
-// writing. Timeouts are looked at in ticks of a quarter
-// of the shortest, at most half a second, so one comes up to two ticks late.
+// writing. Timeouts are looked at in ticks of a quarter of the shortest, at most half a second, so one comes up to two
+// ticks late.
 //
 // Threads: Start, Drain and Stop from the owner's thread, in this order; the others from any.
 #pragma once

@@ -429,29 +429,32 @@ class GenericBody {
  public:
   explicit GenericBody(const Provider& provider) : content_(provider.content) {}
 
-  void Set(const BodyPlace& place, std::string_view text, bool number = false) {
-    if (content_.kind == provider::ContentRule::Kind::kForm) {
+  // `bare`: without quotes in JSON.
+  void Set(const BodyPlace& place, std::string_view text, bool bare = false) {
+    if (content_.kind == Kind::kForm) {
       form_[place.front()] = std::string(text);
     } else {
-      tree_.Set(place, 0, number ? std::string(text) : provider::JsonQuoted(text));
+      tree_.Set(place, 0, bare ? std::string(text) : provider::JsonQuoted(text));
     }
   }
 
   void WriteTo(Sample& sample) const {
-    if (content_.kind == provider::ContentRule::Kind::kForm) {
+    if (content_.kind == Kind::kForm) {
       for (const auto& [name, value] : form_) {
         absl::StrAppend(&sample.body, sample.body.empty() ? "" : "&", FormEncoded(name), "=", FormEncoded(value));
       }
     } else {
       tree_.Write(sample.body);
     }
-    if (content_.kind == provider::ContentRule::Kind::kFormField) {
+    if (content_.kind == Kind::kFormField) {
       sample.body = absl::StrCat(FormEncoded(content_.field), "=", FormEncoded(sample.body));
     }
-    if (content_.kind != provider::ContentRule::Kind::kJson) sample.content_type = kFormType;
+    if (content_.kind == Kind::kForm || content_.kind == Kind::kFormField) sample.content_type = kFormType;
   }
 
  private:
+  using Kind = provider::ContentRule::Kind;
+
   const provider::ContentRule& content_;
   Tree tree_;
   std::map<std::string, std::string> form_;
@@ -465,7 +468,7 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
   BodyPlace place = event.split;
   const bool named = NamedByKey(event.type);
   place.emplace_back(named ? type : "sample");
-  body.Set(place, "true", /*number=*/true);
+  body.Set(place, "true", /*bare=*/true);
   for (const BodyPlace& id : BodyPlaces(SampleNodes(event.id), provider, false)) body.Set(id, sample.id);
   for (const BodyPlace& time : BodyPlaces(SampleNodes(event.time), provider, false)) {
     // Another member would take the type's place.
