@@ -75,6 +75,7 @@ void FanOut(benchmark::State& state) {
     open.set_subscription(absl::StrCat("bench-", i));
     open.set_max_outstanding_events(10'000);
     dispatch::StreamCallbacks callbacks;
+    callbacks.opened = [](const v1::Opened&) {};
     callbacks.deliveries = [s = subscriber.get()](std::vector<dispatch::Delivery> got) { s->OnDeliveries(got); };
     callbacks.results = [](const std::vector<dispatch::SettlementResult>&) {};
     callbacks.drain = [](absl::Duration, const std::string&) {};
