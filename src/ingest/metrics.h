@@ -58,7 +58,7 @@ struct KeyStats {
 struct SourceStats {
   SourceStats(metrics::Registry& registry, const std::string& source);
 
-  static constexpr size_t kVerifyReasons = static_cast<size_t>(verify::Reason::kUnknownKey) + 1;
+  static constexpr size_t kVerifyReasons = verify::kReasonCount;
 
   metrics::Counter& accepted;
   metrics::Counter& handshakes;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "provider/encoding.h"
 #include "provider/suggest.h"
@@ -37,6 +38,41 @@ std::string SortedText(const Parameters& parameters) {
   return out;
 }
 
+// Decodes those percent escapes that are listed, by their two hex digits, and leaves the others.
+std::string Unescape(std::string_view text, const std::vector<std::string>& listed) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool escape = text[i] == '%' && text.size() - i > 2;
+    const auto byte = escape ? DecodeHex(text.substr(i + 1, 2)) : std::nullopt;
+    const bool decodes = byte && std::any_of(listed.begin(), listed.end(), [&](const std::string& code) {
+                           return absl::EqualsIgnoreCase(code, ToAbsl(text.substr(i + 1, 2)));
+                         });
+    if (decodes) {
+      out += *byte;
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+// What is between the first `begin` and the next `end`.
+std::optional<std::string> Between(std::string_view text, std::string_view begin, std::string_view end) {
+  const size_t from = text.find(begin);
+  if (from == std::string_view::npos) return std::nullopt;
+  text.remove_prefix(from + begin.size());
+  const size_t to = text.find(end);
+  return to == std::string_view::npos ? std::nullopt : std::optional<std::string>(text.substr(0, to));
+}
+
+// Base64 as it is broken into lines.
+std::optional<std::string> Unbase64(std::string_view text) {
+  std::string joined(text);
+  std::erase_if(joined, [](char c) { return absl::ascii_isspace(static_cast<unsigned char>(c)); });
+  return DecodeBase64(joined, Padding::kOptional);
+}
+
 std::optional<std::string> Apply(const Filter& filter, std::string_view text, Context& context) {
   switch (filter.kind) {
     case FilterKind::kHex: return EncodeHex(text);
@@ -47,6 +83,9 @@ std::optional<std::string> Apply(const Filter& filter, std::string_view text, Co
     case FilterKind::kSha512: return Sha512(text);
     case FilterKind::kCrc32: return absl::StrCat(Crc32(text));
     case FilterKind::kLower: return absl::AsciiStrToLower(ToAbsl(text));
+    case FilterKind::kUnbase64: return Unbase64(text);
+    case FilterKind::kBetween: return Between(text, filter.arguments[0], filter.arguments[1]);
+    case FilterKind::kUnescape: return Unescape(text, filter.arguments);
     case FilterKind::kHmacSha1:
     case FilterKind::kHmacSha256:
     case FilterKind::kHmacSha512: {
@@ -111,7 +150,7 @@ struct FilterName {
   std::string_view name;
   FilterKind kind;
 };
-constexpr std::array<FilterName, 13> kFilters = {{{"hex", FilterKind::kHex},
+constexpr std::array<FilterName, 16> kFilters = {{{"hex", FilterKind::kHex},
                                                   {"base64", FilterKind::kBase64},
                                                   {"base64url", FilterKind::kBase64Url},
                                                   {"sha1", FilterKind::kSha1},
@@ -123,6 +162,9 @@ constexpr std::array<FilterName, 13> kFilters = {{{"hex", FilterKind::kHex},
                                                   {"hmac-sha512", FilterKind::kHmacSha512},
                                                   {"sorted", FilterKind::kSorted},
                                                   {"lower", FilterKind::kLower},
+                                                  {"unbase64", FilterKind::kUnbase64},
+                                                  {"between", FilterKind::kBetween},
+                                                  {"unescape", FilterKind::kUnescape},
                                                   {"key_besides", FilterKind::kKeyBesides}}};
 
 constexpr std::string_view kValueHint =
@@ -307,7 +349,8 @@ class Parser {
       const std::string_view near = Nearest(name, names);
       return Fail(absl::StrCat("there is no filter '", ToAbsl(name), "' (",
                                near.empty() ? "filters are hex, base64, base64url, sha1, sha256, sha512, crc32, "
-                                              "hmac-sha1, hmac-sha256, hmac-sha512, sorted, lower, key_besides(...)"
+                                              "hmac-sha1, hmac-sha256, hmac-sha512, sorted, lower, unbase64, "
+                                              "between(...), unescape(...), key_besides(...)"
                                             : absl::StrCat("did you mean ", ToAbsl(near), "?"),
                                ")"),
                   begin);
@@ -325,17 +368,27 @@ class Parser {
         if (text_[at_++] == ')') break;
       }
     }
-    if ((filter.kind == FilterKind::kKeyBesides) == filter.arguments.empty()) {
-      return Fail(filter.kind == FilterKind::kKeyBesides
-                      ? "key_besides needs names: key_besides(update_id)"
-                      : absl::StrCat("the filter '", ToAbsl(name), "' takes no arguments"),
-                  begin);
-    }
+    if (const std::string problem = ArgumentProblem(filter, name); !problem.empty()) return Fail(problem, begin);
     const bool first_only = filter.kind == FilterKind::kKeyBesides || filter.kind == FilterKind::kSorted;
     if (first_only && !out.filters.empty()) {
       return Fail(absl::StrCat("the filter '", ToAbsl(name), "' can only be the first"), begin);
     }
     out.filters.push_back(std::move(filter));
+  }
+
+  static std::string ArgumentProblem(const Filter& filter, std::string_view name) {
+    const std::vector<std::string>& arguments = filter.arguments;
+    const auto is_escape = [](const std::string& code) { return code.size() == 2 && DecodeHex(code); };
+    switch (filter.kind) {
+      case FilterKind::kKeyBesides:
+        return arguments.empty() ? "key_besides needs names: key_besides(update_id)" : "";
+      case FilterKind::kBetween: return arguments.size() == 2 ? "" : "between needs two texts: between(<kind>, </kind>)";
+      case FilterKind::kUnescape:
+        return !arguments.empty() && std::all_of(arguments.begin(), arguments.end(), is_escape)
+                   ? ""
+                   : "unescape needs the escapes that it decodes, as two hex digits each: unescape(3A, 2F)";
+      default: return arguments.empty() ? "" : absl::StrCat("the filter '", ToAbsl(name), "' takes no arguments");
+    }
   }
 
   // `form`, `query`, `json` and `item` as a whole have no text of their own: just one filter each can read them.

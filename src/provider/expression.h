@@ -58,6 +58,9 @@ enum class FilterKind : uint8_t {
   kHmacSha512,
   kSorted,
   kLower,
+  kUnbase64,
+  kBetween,
+  kUnescape,
   kKeyBesides,
 };
 

@@ -1,5 +1,6 @@
 #include "provider/loader.h"
 
+#include <re2/re2.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
@@ -16,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "provider/suggest.h"
 
 namespace hookstream::provider {
@@ -360,11 +362,38 @@ std::vector<Requirement> ReadRequirements(const YAML::Node& node) {
   return requirements;
 }
 
-Tagged ReadTagged(Fields& fields) {
+bool ReadsOnlySecrets(const Expression& expression) {
+  bool only = true;
+  expression.ForEachValue([&](const Value& value) { only &= value.source == Source::kSecret; });
+  return only;
+}
+
+// A regular expression for a whole text.
+std::shared_ptr<const re2::RE2> ReadRegex(const YAML::Node& node, std::string_view what) {
+  const std::string text = ReadNonEmptyText(node, what);
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  auto regex = std::make_shared<const re2::RE2>(text, options);
+  if (!regex->ok()) Fail(node.Mark(), absl::StrCat(ToAbsl(what), " is no regular expression: ", regex->error()));
+  return regex;
+}
+
+// `prefix_template`: takes a prefix that has values in it; where it is null there can't be any.
+Tagged ReadTagged(Fields& fields, Expression* prefix_template = nullptr) {
   Tagged part;
   const auto split = fields.Take("split");
   if (split) part.separator = ReadNonEmptyText(*split, "split");
-  if (const auto prefix = fields.Take("prefix")) part.prefix = ReadNonEmptyText(*prefix, "prefix");
+  if (const auto prefix = fields.Take("prefix")) {
+    part.prefix = ReadNonEmptyText(*prefix, "prefix");
+    if (prefix_template != nullptr && IsQuoted(*prefix) && part.prefix.find('{') != std::string::npos) {
+      part.prefix.clear();
+      *prefix_template = ReadTemplate(*prefix, "prefix");
+      if (!ReadsOnlySecrets(*prefix_template)) {
+        Fail(prefix->Mark(), "prefix can only read values of the source's configuration ({secret.NAME})");
+      }
+    }
+  }
   if (const auto index = fields.Take("index")) {
     part.index = static_cast<uint32_t>(ReadNumber(*index, "index", 0, 15));
     if (!split) Fail(index->Mark(), "index counts the parts of a 'split', which is not given");
@@ -379,13 +408,18 @@ TimeUnit ReadTimeUnit(Fields& fields, TimeUnit fallback) {
                               {{"s", TimeUnit::kSeconds}, {"ms", TimeUnit::kMilliseconds}, {"iso", TimeUnit::kIso}});
 }
 
-TimeRule ReadTimeRule(const YAML::Node& node) {
+TimeRule ReadTimeRule(const YAML::Node& node, Scheme scheme) {
   Fields fields(node, "time");
   TimeRule time;
-  if (const auto claim = fields.Take("claim")) FailUnsupported(claim->Mark(), "time.claim");
-  time.from = ReadExpression(fields.Require("from"), "from");
-  time.part = ReadTagged(fields);
-  time.unit = ReadTimeUnit(fields, TimeUnit::kSeconds);
+  if (const auto claim = fields.Take("claim")) {
+    if (scheme != Scheme::kJwt) Fail(claim->Mark(), "only a token (scheme: jwt) has claims");
+    time.claim = ReadNonEmptyText(*claim, "claim");
+  } else {
+    if (scheme == Scheme::kJwt) Fail(node.Mark(), "the time of a token is one of its claims (time: {claim: iat, ...})");
+    time.from = ReadExpression(fields.Require("from"), "from");
+    time.part = ReadTagged(fields);
+    time.unit = ReadTimeUnit(fields, TimeUnit::kSeconds);
+  }
   if (const auto age = fields.Take("max_age")) time.max_age = ReadDuration(*age, "max_age");
   if (const auto future = fields.Take("max_future")) {
     time.max_future = ReadDuration(*future, "max_future");
@@ -397,10 +431,6 @@ TimeRule ReadTimeRule(const YAML::Node& node) {
 }
 
 Scheme ReadScheme(const YAML::Node& node) {
-  const std::string text = ReadText(node, "scheme");
-  for (const std::string_view later : {"rsa-sha1", "rsa-sha256", "jwt", "code"}) {
-    if (text == later) FailUnsupported(node.Mark(), absl::StrCat("scheme ", text));
-  }
   return ReadChoice<Scheme>(node, "scheme",
                             {{"hmac-sha1", Scheme::kHmacSha1},
                              {"hmac-sha256", Scheme::kHmacSha256},
@@ -409,35 +439,42 @@ Scheme ReadScheme(const YAML::Node& node) {
                              {"sha256", Scheme::kSha256},
                              {"ed25519", Scheme::kEd25519},
                              {"ecdsa-p256", Scheme::kEcdsaP256},
+                             {"rsa-sha1", Scheme::kRsaSha1},
+                             {"rsa-sha256", Scheme::kRsaSha256},
+                             {"jwt", Scheme::kJwt},
                              {"equal", Scheme::kEqual},
                              {"basic", Scheme::kBasic},
                              {"none", Scheme::kNone}});
 }
 
+// The forms that a key of that kind can have.
+std::vector<KeyForm> KeyFormsOf(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kEd25519: return {KeyForm::kHex, KeyForm::kBase64, KeyForm::kPem, KeyForm::kSpkiBase64};
+    case Scheme::kEcdsaP256: return {KeyForm::kPem, KeyForm::kSpkiBase64};
+    case Scheme::kRsaSha1:
+    case Scheme::kRsaSha256: return {KeyForm::kPem, KeyForm::kSpkiBase64, KeyForm::kX509Pem};
+    case Scheme::kEqual:
+    case Scheme::kBasic: return {KeyForm::kText};
+    default: return {KeyForm::kText, KeyForm::kHex, KeyForm::kBase64, KeyForm::kSha1};
+  }
+}
+
 KeyForm ReadKeyForm(const YAML::Node& node, Scheme scheme) {
-  if (ReadText(node, "key") == "x509-pem") FailUnsupported(node.Mark(), "key: x509-pem");
   const KeyForm form = ReadChoice<KeyForm>(node, "key",
                                            {{"text", KeyForm::kText},
                                             {"hex", KeyForm::kHex},
                                             {"base64", KeyForm::kBase64},
                                             {"sha1", KeyForm::kSha1},
                                             {"pem", KeyForm::kPem},
-                                            {"spki-base64", KeyForm::kSpkiBase64}});
-  const bool public_form = form == KeyForm::kPem || form == KeyForm::kSpkiBase64;
-  const bool raw_form = form == KeyForm::kHex || form == KeyForm::kBase64;
-  bool fits = true;
-  if (scheme == Scheme::kEd25519) fits = public_form || raw_form;
-  if (scheme == Scheme::kEcdsaP256) fits = public_form;
-  if (IsHmac(scheme)) fits = !public_form;
-  if (scheme == Scheme::kEqual || scheme == Scheme::kBasic) fits = form == KeyForm::kText;
-  if (!fits) {
-    Fail(node.Mark(), absl::StrCat("scheme ", ToAbsl(SchemeName(scheme)), " can't have a key of the form '",
-                                   ToAbsl(KeyFormName(form)), "' (",
-                                   scheme == Scheme::kEd25519     ? "hex, base64, pem or spki-base64"
-                                   : scheme == Scheme::kEcdsaP256 ? "pem or spki-base64"
-                                   : IsHmac(scheme)               ? "text, hex, base64 or sha1"
-                                                                  : "text",
-                                   ")"));
+                                            {"spki-base64", KeyForm::kSpkiBase64},
+                                            {"x509-pem", KeyForm::kX509Pem}});
+  const std::vector<KeyForm> forms = KeyFormsOf(scheme);
+  if (std::find(forms.begin(), forms.end(), form) == forms.end()) {
+    const auto append = [](std::string* out, KeyForm each) { absl::StrAppend(out, ToAbsl(KeyFormName(each))); };
+    Fail(node.Mark(),
+         absl::StrCat("scheme ", ToAbsl(SchemeName(scheme)), " can't have a key of the form '",
+                      ToAbsl(KeyFormName(form)), "' (", absl::StrJoin(forms, ", ", append), ")"));
   }
   return form;
 }
@@ -474,18 +511,91 @@ void CollectHeaders(const Expression& expression, std::set<std::string>& headers
   });
 }
 
+void CollectHeaders(const Chain& chain, std::set<std::string>& headers) {
+  for (const Value& value : chain.values) {
+    if (value.source == Source::kHeader) headers.insert(value.name);
+  }
+}
+
+Expression OneValue(Value value) {
+  Chain chain;
+  chain.values.push_back(std::move(value));
+  return Expression({{{}, {{TemplateNode::Kind::kChain, {}, std::move(chain), {}}}}});
+}
+
+std::vector<ClaimRule> ReadClaims(const YAML::Node& node) {
+  const Fields fields(node, "claims");
+  std::vector<ClaimRule> claims;
+  for (const auto& [key, value, claimed] : fields.entries()) {
+    ClaimRule claim;
+    claim.name = key.Scalar();
+    for (const absl::string_view name : absl::StrSplit(claim.name, " or ")) claim.names.emplace_back(name);
+    const std::string what = absl::StrCat("claims ", claim.name);
+    if (value.IsSequence()) {
+      for (const YAML::Node& item : value) claim.any_of.push_back(ReadTemplate(item, what));
+    } else {
+      claim.any_of.push_back(ReadTemplate(value, what));
+    }
+    if (claim.any_of.empty()) Fail(value.Mark(), absl::StrCat(what, " is an empty list"));
+    claims.push_back(std::move(claim));
+  }
+  return claims;
+}
+
+// What of `verify` says how a key is fetched.
+struct KeyFetchNodes {
+  std::optional<YAML::Node> url;
+  std::optional<YAML::Node> match;
+  std::optional<YAML::Node> certificate;
+};
+
+std::optional<KeyFetch> ReadKeyFetch(const KeyFetchNodes& nodes, const VerifyRule& rule, bool plaid) {
+  if (!nodes.url) {
+    for (const auto& [given, name] : {std::pair(nodes.match, "key_url_match"), {nodes.certificate, "certificate"}}) {
+      if (given) Fail(given->Mark(), absl::StrCat("'", name, "' has no meaning without 'key_url'"));
+    }
+    return std::nullopt;
+  }
+  KeyFetch fetch;
+  if (rule.scheme == Scheme::kJwt && rule.algorithm != JwtAlgorithm::kHs256) {
+    fetch.kind = plaid ? KeyFetch::Kind::kPlaid : KeyFetch::Kind::kJwks;
+  } else if (rule.key_form == KeyForm::kX509Pem) {
+    fetch.kind = KeyFetch::Kind::kCertificate;
+  } else {
+    Fail(nodes.url->Mark(),
+         "a key can be fetched as a certificate (key: x509-pem) or for a token (scheme: jwt with ES256 or RS256)");
+  }
+  fetch.url = ReadExpression(*nodes.url, "key_url");
+  if (nodes.match) {
+    fetch.url_match = ReadRegex(*nodes.match, "key_url_match");
+    // A pattern that begins otherwise could be met by an address on the sender's own host.
+    if (!absl::StartsWith(nodes.match->Scalar(), "https://")) {
+      Fail(nodes.match->Mark(), "key_url_match has to begin with https://");
+    }
+  } else if (!ReadsOnlySecrets(fetch.url)) {
+    Fail(nodes.url->Mark(),
+         "an address out of the request needs 'key_url_match': otherwise the sender chooses where the key comes from");
+  }
+  if (nodes.certificate) {
+    if (fetch.kind != KeyFetch::Kind::kCertificate) Fail(nodes.certificate->Mark(), "the key is no certificate");
+    Fields fields(*nodes.certificate, "certificate");
+    if (const auto name = fields.Take("name_match")) fetch.name_match = ReadRegex(*name, "name_match");
+    if (const auto chain = fields.Take("chain")) {
+      fetch.chain_required = ReadChoice<bool>(*chain, "chain", {{"required", true}, {"if_sent", false}});
+    }
+    fields.Done();
+  }
+  return fetch;
+}
+
 VerifyRule ReadVerifyRule(const YAML::Node& node) {
   Fields fields(node, "verify");
   VerifyRule rule;
   if (const auto when = fields.Take("when")) rule.when = ReadCondition(*when, "when");
   const YAML::Node scheme_node = fields.Require("scheme");
-  for (const std::string_view later : {"alg", "claims", "key_url", "key_url_match", "code"}) {
-    if (const auto given = fields.Take(later); given && ReadText(scheme_node, "scheme") != "jwt") {
-      FailUnsupported(given->Mark(), later);
-    }
-  }
   rule.scheme = ReadScheme(scheme_node);
   const bool compares = rule.scheme == Scheme::kEqual || rule.scheme == Scheme::kBasic;
+  const bool token = rule.scheme == Scheme::kJwt;
   const auto refuse = [&](const std::optional<YAML::Node>& given, std::string_view name) {
     if (given) {
       Fail(given->Mark(),
@@ -500,12 +610,23 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   const auto key_node = fields.Take("key");
   const auto key_prefix_node = fields.Take("key_prefix");
   const auto key_by_node = fields.Take("key_by");
+  const auto more_keys_node = fields.Take("more_keys");
   const auto time_node = fields.Take("time");
   const auto url_forms_node = fields.Take("url_forms");
   const auto require_node = fields.Take("require");
-  rule.part = ReadTagged(fields);
+  const auto alg_node = fields.Take("alg");
+  const auto claims_node = fields.Take("claims");
+  const auto leeway_node = fields.Take("leeway");
+  const auto code_node = fields.Take("code");
+  const KeyFetchNodes fetch_nodes = {fields.Take("key_url"), fields.Take("key_url_match"), fields.Take("certificate")};
+  rule.part = ReadTagged(fields, &rule.prefix);
   fields.Done();
 
+  if (!token) {
+    refuse(alg_node, "alg");
+    refuse(claims_node, "claims");
+    refuse(leeway_node, "leeway");
+  }
   if (rule.scheme == Scheme::kNone) {
     refuse(signed_node, "signed");
     refuse(signature_node, "signature");
@@ -513,25 +634,47 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
     refuse(key_node, "key");
     refuse(key_prefix_node, "key_prefix");
     refuse(key_by_node, "key_by");
+    refuse(more_keys_node, "more_keys");
     refuse(time_node, "time");
     refuse(url_forms_node, "url_forms");
+    refuse(code_node, "code");
+    refuse(fetch_nodes.url, "key_url");
     if (require_node) rule.require = ReadRequirements(*require_node);
     return rule;
   }
   if (compares) {
+    refuse(time_node, "time");
+    refuse(code_node, "code");
+    refuse(url_forms_node, "url_forms");
+  }
+  if (compares || token) {
     refuse(signed_node, "signed");
     refuse(encoding_node, "encoding");
-    refuse(time_node, "time");
-    refuse(url_forms_node, "url_forms");
+  }
+  if (token) {
+    if (!alg_node) Fail(fields.mark(), "scheme jwt needs 'alg': a token must not choose its own (HS256, ES256, RS256)");
+    rule.algorithm = ReadChoice<JwtAlgorithm>(
+        *alg_node, "alg",
+        {{"HS256", JwtAlgorithm::kHs256}, {"ES256", JwtAlgorithm::kEs256}, {"RS256", JwtAlgorithm::kRs256}});
+    if (claims_node) rule.claims = ReadClaims(*claims_node);
+    if (leeway_node) rule.leeway = ReadDuration(*leeway_node, "leeway");
+  }
+  bool plaid = false;
+  if (code_node) {
+    plaid = ReadText(*code_node, "code") == "plaid";
+    if (plaid && !token) Fail(code_node->Mark(), "code: plaid fetches the key of a token (scheme: jwt)");
+    if (token && !plaid) Fail(code_node->Mark(), "with scheme jwt there is only code: plaid");
+    if (!plaid) {
+      rule.code = ReadChoice<Code>(*code_node, "code",
+                                   {{"contentful", Code::kContentful}, {"braintree", Code::kBraintree}});
+      if (signed_node) Fail(code_node->Mark(), "'code' makes what is signed: leave out 'signed'");
+    }
   }
 
   if (!signature_node) {
     if (rule.scheme != Scheme::kBasic)
       Fail(fields.mark(), "verify needs 'signature' (where it is, e.g. header.X-Signature)");
-    Chain authorization;
-    authorization.values.push_back({Source::kHeader, "Authorization", {}, false});
-    rule.signatures.push_back(
-        {Expression({{{}, {{TemplateNode::Kind::kChain, {}, std::move(authorization), {}}}}}), {}});
+    rule.signatures.push_back({OneValue({Source::kHeader, "Authorization", {}, false}), {}});
   } else if (signature_node->IsSequence()) {
     for (const YAML::Node& item : *signature_node) rule.signatures.push_back(ReadSignature(item));
     if (rule.signatures.empty()) Fail(signature_node->Mark(), "signature is an empty list");
@@ -541,26 +684,32 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
 
   if (signed_node) {
     rule.signed_text = ReadExpression(*signed_node, "signed");
-  } else if (!compares) {
-    Chain body;
-    body.values.push_back({});
-    rule.signed_text = Expression({{{}, {{TemplateNode::Kind::kChain, {}, std::move(body), {}}}}});
+  } else if (!compares && !token && rule.code == Code::kNone) {
+    rule.signed_text = OneValue({});
   }
-  rule.encoding = compares ? Encoding::kText : IsPublicKey(rule.scheme) ? Encoding::kBase64 : Encoding::kHex;
+  rule.encoding = compares || token ? Encoding::kText : IsPublicKey(rule.scheme) ? Encoding::kBase64 : Encoding::kHex;
   if (encoding_node) {
     rule.encoding = ReadChoice<Encoding>(
         *encoding_node, "encoding",
         {{"hex", Encoding::kHex}, {"base64", Encoding::kBase64}, {"base64url", Encoding::kBase64Url}});
   }
   if (key_node) {
-    rule.key_form = ReadKeyForm(*key_node, rule.scheme);
+    rule.key_form = ReadKeyForm(*key_node, KeyScheme(rule));
+  } else if (token && IsPublicKey(KeyScheme(rule))) {
+    rule.key_form = KeyForm::kPem;
   } else if (IsPublicKey(rule.scheme)) {
     Fail(fields.mark(),
          absl::StrCat("scheme ", ToAbsl(SchemeName(rule.scheme)), " needs 'key' (the form of the public key)"));
   }
   if (key_prefix_node) rule.key_prefix = ReadNonEmptyText(*key_prefix_node, "key_prefix");
   if (key_by_node) rule.key_by = ReadExpression(*key_by_node, "key_by");
-  if (time_node) rule.time = ReadTimeRule(*time_node);
+  if (more_keys_node) {
+    if (!more_keys_node->IsSequence()) Fail(more_keys_node->Mark(), "more_keys has to be a list of names of 'secrets'");
+    for (const YAML::Node& item : *more_keys_node) rule.more_keys.push_back(ReadNonEmptyText(item, "more_keys"));
+  }
+  rule.fetch = ReadKeyFetch(fetch_nodes, rule, plaid);
+  if (plaid && !rule.fetch) Fail(code_node->Mark(), "code: plaid needs 'key_url' (where the API is asked)");
+  if (time_node) rule.time = ReadTimeRule(*time_node, rule.scheme);
   if (require_node) rule.require = ReadRequirements(*require_node);
   if (url_forms_node) {
     rule.try_ports = ReadChoice<bool>(*url_forms_node, "url_forms", {{"exact", false}, {"ports", true}});
@@ -582,28 +731,28 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
   const std::initializer_list<Source> kItems = {Source::kItem, Source::kItem1};
   const std::initializer_list<Source> kJson = {Source::kJson, Source::kItem, Source::kItem1};
   rule.per_item = Uses(rule.signed_text, kItems);
-  rule.reads_body_first = Uses(rule.signed_text, kJson) || (rule.time && Uses(rule.time->from, kJson));
   std::set<std::string> headers;
-  CollectHeaders(rule.signed_text, headers);
+  const auto reads = [&](const Expression& expression) {
+    rule.reads_body_first |= Uses(expression, kJson);
+    CollectHeaders(expression, headers);
+  };
+  reads(rule.signed_text);
   CollectHeaders(rule.key_by, headers);
-  if (rule.time) CollectHeaders(rule.time->from, headers);
+  if (rule.time) reads(rule.time->from);
+  if (rule.fetch) reads(rule.fetch->url);
   for (const SignatureSource& signature : rule.signatures) {
     rule.per_item |= Uses(signature.value, kItems);
-    rule.reads_body_first |= Uses(signature.value, kJson);
-    CollectHeaders(signature.value, headers);
+    reads(signature.value);
   }
   if (rule.per_item && rule.time) Fail(node.Mark(), "signed items can't have a 'time'");
+  if (rule.per_item && rule.code != Code::kNone) Fail(code_node->Mark(), "'code' does not sign items");
   for (const Requirement& requirement : rule.require) {
     rule.reads_body_first |= Uses(requirement.value, kJson);
-    for (const Value& value : requirement.value.values) {
-      if (value.source == Source::kHeader) headers.insert(value.name);
-    }
+    CollectHeaders(requirement.value, headers);
   }
   for (const Condition::Test& test : rule.when.tests) {
     rule.reads_body_first |= Uses(test.value, kJson);
-    for (const Value& value : test.value.values) {
-      if (value.source == Source::kHeader) headers.insert(value.name);
-    }
+    CollectHeaders(test.value, headers);
   }
   rule.headers.assign(headers.begin(), headers.end());
   return rule;
@@ -691,9 +840,32 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
   handshake.when = ReadCondition(fields.Require("when"), "when");
   if (const auto verified = fields.Take("verified")) handshake.verified = ReadBool(*verified, "verified");
   if (const auto require = fields.Take("require")) handshake.require = ReadRequirements(*require);
+  const auto fetch = fields.Take("fetch");
+  const auto fetch_match = fields.Take("fetch_match");
+  const auto learn = fields.Take("learn");
+  std::vector<std::string> reveals;
+  if (const auto names = fields.Take("reveals")) {
+    if (!names->IsSequence()) Fail(names->Mark(), "reveals has to be a list of names of 'secrets' that are none");
+    for (const YAML::Node& item : *names) reveals.push_back(ReadNonEmptyText(item, "reveals"));
+  }
   const YAML::Node reply = fields.Require("reply");
   handshake.reply = ReadReply(reply, "reply");
   fields.Done();
+  if (fetch) {
+    if (!handshake.verified) Fail(fetch->Mark(), "only a verified request can have something fetched");
+    if (!fetch_match) Fail(fetch->Mark(), "an address out of the request needs 'fetch_match'");
+    handshake.fetch = ReadExpression(*fetch, "fetch");
+  }
+  if (fetch_match) {
+    if (!fetch) Fail(fetch_match->Mark(), "'fetch_match' has no meaning without 'fetch'");
+    handshake.fetch_match = ReadRegex(*fetch_match, "fetch_match");
+    if (!absl::StartsWith(fetch_match->Scalar(), "https://"))
+      Fail(fetch_match->Mark(), "fetch_match has to begin with https://");
+  }
+  if (learn) {
+    if (handshake.verified) Fail(learn->Mark(), "a key is learnt from a request that no key verifies: verified: false");
+    handshake.learn = ReadExpression(*learn, "learn");
+  }
   const std::initializer_list<Source> kVerifyOnly = {Source::kItem, Source::kItem1, Source::kTime};
   const auto check = [&](const Expression& expression) {
     if (Uses(expression, kVerifyOnly)) Fail(node.Mark(), "a handshake has no time and no items");
@@ -702,9 +874,14 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
   };
   ForEachExpression(handshake.reply, check);
   ForEachExpression(handshake.reply, [&](const Expression& expression) {
-    if (Uses(expression, {Source::kSecret})) Fail(reply.Mark(), "a reply can't reveal a secret");
+    expression.ForEachValue([&](const Value& value) {
+      if (value.source != Source::kSecret || std::find(reveals.begin(), reveals.end(), value.name) != reveals.end()) return;
+      Fail(reply.Mark(), absl::StrCat("a reply can't reveal a secret (one that is none: reveals: [", value.name, "])"));
+    });
   });
   for (const Requirement& requirement : handshake.require) check(requirement.expected);
+  check(handshake.fetch);
+  check(handshake.learn);
   return handshake;
 }
 
@@ -871,6 +1048,11 @@ void CheckSecrets(const YAML::Node& root, const Provider& provider) {
     }
   };
   const auto check = [&](const Expression& expression) { expression.ForEachValue(check_value); };
+  const auto check_condition = [&](const Condition& condition) {
+    for (const Condition::Test& test : condition.tests) {
+      for (const Value& value : test.value.values) check_value(value);
+    }
+  };
   const auto check_requirements = [&](const std::vector<Requirement>& requirements) {
     for (const Requirement& requirement : requirements) {
       check(requirement.expected);
@@ -878,7 +1060,20 @@ void CheckSecrets(const YAML::Node& root, const Provider& provider) {
     }
   };
   for (const VerifyRule& rule : provider.verify) {
+    check_condition(rule.when);
     check(rule.signed_text);
+    check(rule.prefix);
+    check(rule.key_by);
+    if (rule.fetch) check(rule.fetch->url);
+    for (const ClaimRule& claim : rule.claims) {
+      for (const Expression& expected : claim.any_of) check(expected);
+    }
+    for (const std::string& name : rule.more_keys) {
+      Value value;
+      value.source = Source::kSecret;
+      value.name = name;
+      check_value(value);
+    }
     for (const SignatureSource& signature : rule.signatures) check(signature.value);
     check_requirements(rule.require);
   }
@@ -912,6 +1107,13 @@ Provider ReadProvider(const YAML::Node& root) {
   if (const auto secrets = fields.Take("secrets")) {
     if (!secrets->IsSequence()) Fail(secrets->Mark(), "secrets has to be a list of names");
     for (const YAML::Node& item : *secrets) provider.secrets.push_back(ReadNonEmptyText(item, "secrets"));
+  }
+  if (const auto secrets = fields.Take("optional_secrets")) {
+    if (!secrets->IsSequence()) Fail(secrets->Mark(), "optional_secrets has to be a list of names");
+    for (const YAML::Node& item : *secrets) {
+      provider.optional_secrets.push_back(ReadNonEmptyText(item, "optional_secrets"));
+      provider.secrets.push_back(provider.optional_secrets.back());
+    }
   }
   const auto verify = fields.Take("verify");
   const auto handshakes = fields.Take("handshakes");

@@ -10,7 +10,18 @@ namespace {
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
-bool Compares(const VerifyRule& rule) { return rule.scheme == Scheme::kEqual || rule.scheme == Scheme::kBasic; }
+// Who reads it can send requests of his own: what is compared, and a token that does not say which body it is for.
+bool IsCredential(const VerifyRule& rule) {
+  if (rule.scheme == Scheme::kEqual || rule.scheme == Scheme::kBasic) return true;
+  if (rule.scheme != Scheme::kJwt) return false;
+  bool binds_body = false;
+  for (const ClaimRule& claim : rule.claims) {
+    for (const Expression& wanted : claim.any_of) {
+      wanted.ForEachValue([&](const Value& value) { binds_body |= value.source == Source::kBody; });
+    }
+  }
+  return !binds_body;
+}
 
 // Overwrites the raw values of the parameters of that (decoded) name in `text`.
 void MaskParameters(std::string_view name, std::string& text, size_t begin) {
@@ -86,7 +97,7 @@ void MaskValue(const Value& value, const Provider& provider, Context& context, M
 }  // namespace
 
 bool ReadsCredentials(const Provider& provider) {
-  return std::any_of(provider.verify.begin(), provider.verify.end(), Compares);
+  return std::any_of(provider.verify.begin(), provider.verify.end(), IsCredential);
 }
 
 std::optional<MaskedRequest> MaskCredentials(const Provider& provider, Context& context) {
@@ -100,7 +111,7 @@ std::optional<MaskedRequest> MaskCredentials(const Provider& provider, Context& 
   masked.body = request.body;
   // All rules that compare, also those that were not applied: a credential may come without its rule's condition.
   for (const VerifyRule& rule : provider.verify) {
-    if (!Compares(rule)) continue;
+    if (!IsCredential(rule)) continue;
     for (const SignatureSource& signature : rule.signatures) {
       signature.value.ForEachValue([&](const Value& value) { MaskValue(value, provider, context, masked); });
       if (signature.numbered_header.empty()) continue;

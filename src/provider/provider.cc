@@ -11,6 +11,9 @@ std::string_view SchemeName(Scheme scheme) {
     case Scheme::kSha256: return "sha256";
     case Scheme::kEd25519: return "ed25519";
     case Scheme::kEcdsaP256: return "ecdsa-p256";
+    case Scheme::kRsaSha1: return "rsa-sha1";
+    case Scheme::kRsaSha256: return "rsa-sha256";
+    case Scheme::kJwt: return "jwt";
     case Scheme::kEqual: return "equal";
     case Scheme::kBasic: return "basic";
     case Scheme::kNone: return "none";
@@ -23,7 +26,38 @@ bool IsHmac(Scheme scheme) {
          scheme == Scheme::kHmacSha512 || scheme == Scheme::kSha256;
 }
 
-bool IsPublicKey(Scheme scheme) { return scheme == Scheme::kEd25519 || scheme == Scheme::kEcdsaP256; }
+bool IsPublicKey(Scheme scheme) {
+  return scheme == Scheme::kEd25519 || scheme == Scheme::kEcdsaP256 || scheme == Scheme::kRsaSha1 ||
+         scheme == Scheme::kRsaSha256;
+}
+
+std::string_view JwtAlgorithmName(JwtAlgorithm algorithm) {
+  switch (algorithm) {
+    case JwtAlgorithm::kHs256: return "HS256";
+    case JwtAlgorithm::kEs256: return "ES256";
+    case JwtAlgorithm::kRs256: return "RS256";
+  }
+  return "";
+}
+
+Scheme KeyScheme(const VerifyRule& rule) {
+  if (rule.scheme != Scheme::kJwt) return rule.scheme;
+  switch (rule.algorithm) {
+    case JwtAlgorithm::kHs256: return Scheme::kHmacSha256;
+    case JwtAlgorithm::kEs256: return Scheme::kEcdsaP256;
+    case JwtAlgorithm::kRs256: return Scheme::kRsaSha256;
+  }
+  return rule.scheme;
+}
+
+std::string_view CodeName(Code code) {
+  switch (code) {
+    case Code::kNone: return "";
+    case Code::kContentful: return "contentful";
+    case Code::kBraintree: return "braintree";
+  }
+  return "";
+}
 
 std::string_view KeyFormName(KeyForm form) {
   switch (form) {
@@ -33,6 +67,7 @@ std::string_view KeyFormName(KeyForm form) {
     case KeyForm::kSha1: return "sha1";
     case KeyForm::kPem: return "pem";
     case KeyForm::kSpkiBase64: return "spki-base64";
+    case KeyForm::kX509Pem: return "x509-pem";
   }
   return "";
 }

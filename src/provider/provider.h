@@ -13,6 +13,10 @@
 #include "absl/time/time.h"
 #include "provider/expression.h"
 
+namespace re2 {
+class RE2;
+}
+
 namespace hookstream::provider {
 
 enum class Scheme : uint8_t {
@@ -23,6 +27,9 @@ enum class Scheme : uint8_t {
   kSha256,
   kEd25519,
   kEcdsaP256,
+  kRsaSha1,
+  kRsaSha256,
+  kJwt,
   kEqual,
   kBasic,
   kNone,
@@ -35,8 +42,12 @@ bool IsHmac(Scheme scheme);
 bool IsPublicKey(Scheme scheme);
 
 enum class Encoding : uint8_t { kHex, kBase64, kBase64Url, kText };
-enum class KeyForm : uint8_t { kText, kHex, kBase64, kSha1, kPem, kSpkiBase64 };
+enum class KeyForm : uint8_t { kText, kHex, kBase64, kSha1, kPem, kSpkiBase64, kX509Pem };
 std::string_view KeyFormName(KeyForm form);
+
+enum class JwtAlgorithm : uint8_t { kHs256, kEs256, kRs256 };
+// "HS256", ...
+std::string_view JwtAlgorithmName(JwtAlgorithm algorithm);
 
 enum class TimeUnit : uint8_t { kSeconds, kMilliseconds, kIso };
 
@@ -56,7 +67,9 @@ struct Tagged {
 };
 
 struct TimeRule {
+  // One of the two: a value of the request, or a token's claim (NumericDate: seconds).
   Expression from;
+  std::string claim;
   Tagged part;
   TimeUnit unit = TimeUnit::kSeconds;
   // Absent: the time is signed but never too old. Equality is accepted.
@@ -77,18 +90,66 @@ struct Requirement {
   std::string name;
 };
 
+// A token's claim and what it has to be.
+struct ClaimRule {
+  // The first of these that the token has counts.
+  std::vector<std::string> names;
+  // Any of these; of a claim that is a list, any element.
+  std::vector<Expression> any_of;
+  // As written, for messages.
+  std::string name;
+};
+
+// How a key that the source does not have is had: a document from an address, which may be the request's word for it.
+struct KeyFetch {
+  enum class Kind : uint8_t {
+    kCertificate,  // an X.509 certificate in PEM
+    kJwks,         // a JSON Web Key Set, of which the token's `kid` names the key
+    kPlaid,        // Plaid's API, asked for the token's `kid` with the source's credentials
+  };
+  Kind kind = Kind::kCertificate;
+  Expression url;
+  // The whole address has to match. Always there when the request is asked.
+  std::shared_ptr<const re2::RE2> url_match;
+  // Certificates: the whole of one of the names that it is made out to has to match. Absent: any.
+  std::shared_ptr<const re2::RE2> name_match;
+  // Certificates: the chain has to end at a trusted root. Otherwise only what the file itself has is checked: for a
+  // provider that sends no intermediates, and whose address stands for it.
+  bool chain_required = true;
+};
+
+// What a rule does that the language has no words for.
+enum class Code : uint8_t {
+  kNone,
+  kContentful,  // the canonical request whose headers the request lists
+  kBraintree,   // the payload, with and without a line break at its end
+};
+std::string_view CodeName(Code code);
+
 struct VerifyRule {
   Condition when;
   Scheme scheme = Scheme::kNone;
   Expression signed_text;
+  // Makes what is signed, in place of `signed_text`.
+  Code code = Code::kNone;
   // Any of them may match.
   std::vector<SignatureSource> signatures;
   Tagged part;
+  // In place of the part's prefix where it has values of the source's configuration in it.
+  Expression prefix;
   Encoding encoding = Encoding::kHex;
   KeyForm key_form = KeyForm::kText;
   std::string key_prefix;
   // Empty: every key is tried.
   Expression key_by;
+  // Names of `secrets` that are keys as well.
+  std::vector<std::string> more_keys;
+  std::optional<KeyFetch> fetch;
+  // Of a token, which names its algorithm too: it has to be this one.
+  JwtAlgorithm algorithm = JwtAlgorithm::kHs256;
+  std::vector<ClaimRule> claims;
+  // How far exp and nbf may be passed.
+  absl::Duration leeway;
   std::optional<TimeRule> time;
   std::vector<Requirement> require;
   // `url_forms: ports`: with and without the port.
@@ -102,6 +163,9 @@ struct VerifyRule {
   // Headers that the verdict depends on: none may be repeated.
   std::vector<std::string> headers;
 };
+
+// What kind of key and signature a rule is about: of a token its algorithm's.
+Scheme KeyScheme(const VerifyRule& rule);
 
 // JSON with templates in its texts.
 struct JsonTemplate {
@@ -130,6 +194,11 @@ struct HandshakeRule {
   // The request has to pass verification first.
   bool verified = true;
   std::vector<Requirement> require;
+  // An address to GET before the reply is given (a confirmation); it has to match.
+  Expression fetch;
+  std::shared_ptr<const re2::RE2> fetch_match;
+  // A key to keep, which the provider tells in this request. Empty: none.
+  Expression learn;
   ReplyRule reply;
 };
 
@@ -159,8 +228,10 @@ struct Provider {
   ContentRule content;
   // Absent: the listener's limit.
   std::optional<uint64_t> body_bytes_max;
-  // Names of further values that a source has to configure (`secret.N`).
+  // Names of further values that a source configures (`secret.N`), and those among them that it may leave out: what
+  // depends on one is then not asked for.
   std::vector<std::string> secrets;
+  std::vector<std::string> optional_secrets;
   std::vector<VerifyRule> verify;
   std::vector<HandshakeRule> handshakes;
   EventRule event;

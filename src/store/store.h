@@ -225,6 +225,14 @@ struct Capabilities {
 // returns.
 using HealthSink = std::function<void(const absl::Status&)>;
 
+// A small value that the relay keeps for itself, beside the events.
+struct Record {
+  std::string name;
+  std::string value;
+};
+inline constexpr size_t kRecordNameMax = 256;
+inline constexpr size_t kRecordValueMax = 64 << 10;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -271,6 +279,10 @@ class Store {
   // Newest first, from `from` downwards; `next` continues.
   virtual void ReadBackwards(Position from, MetaFilter filter, PageLimit limit, Done<EventPage> done) = 0;
   virtual void ReadOne(Seq seq, Done<EventRef> done) = 0;  // NOT_FOUND
+  // Replaces the record; an empty value removes it. Durable when `done` runs. INVALID_ARGUMENT: no name, or too large.
+  virtual void PutRecord(Record record, DoneStatus done) = 0;
+  // Those whose name begins with `prefix`, in the order of their names.
+  virtual void ListRecords(std::string prefix, Done<std::vector<Record>> done) = 0;
   virtual void GetSubscriptionStats(SubscriptionId id, Done<SubscriptionStats> done) = 0;
   virtual StoreStats GetStats() const = 0;
 };

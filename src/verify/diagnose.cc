@@ -257,6 +257,13 @@ std::string Cause(const Provider& provider, const std::vector<Key>& keys, const 
              "has "
              "to have a certain value has another";
     case Reason::kKeyNotValidNow: return "the signature is right, but its key is not valid at this time";
+    case Reason::kTokenInvalid:
+      return "the token is not for this: its algorithm or one of its claims (issuer, audience, the body's hash) is "
+             "another";
+    case Reason::kKeyAddressRefused:
+      return "the request says that its key lies where this provider has none: a forgery, or a provider that has moved";
+    case Reason::kKeyNotFetched:
+      return "the provider's key has to be fetched, which this command does not do: give it with --secret";
     case Reason::kUnknownKey: return "the request names a key whose id is not configured";
     case Reason::kSignatureMismatch: return MismatchCause(provider, keys, params, request, now, options);
   }

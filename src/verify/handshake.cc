@@ -1,6 +1,7 @@
 #include "verify/handshake.h"
 
 #include <openssl/crypto.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 
@@ -82,10 +83,17 @@ bool Holds(const provider::Requirement& requirement, Context& context) {
          CRYPTO_memcmp(value->data(), expected->data(), value->size()) == 0;
 }
 
+// False: the rule asks for it and the request does not have it.
+bool FindText(const provider::Expression& expression, Context& context, std::string& out) {
+  if (expression.empty()) return true;
+  out = expression.NonEmptyText(context);
+  return !out.empty();
+}
+
 }  // namespace
 
-std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, Context& context, HandshakePhase phase,
-                                             std::string_view key_id, absl::Time now) {
+std::optional<Handshake> MatchHandshake(const Verifier& verifier, Context& context, HandshakePhase phase,
+                                        std::string_view key_id, absl::Time now) {
   const bool verified = phase == HandshakePhase::kVerified;
   for (const provider::HandshakeRule& rule : verifier.provider().handshakes) {
     if (rule.verified != verified || !rule.when.Holds(context)) continue;
@@ -94,20 +102,24 @@ std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, Context& 
     context.bindings().key = verifier.DecodedKey(key_id, now);
     const bool allowed = std::all_of(rule.require.begin(), rule.require.end(),
                                      [&](const provider::Requirement& r) { return Holds(r, context); });
-    std::optional<HandshakeReply> reply;
+    Handshake handshake;
     if (allowed) {
-      reply = Render(rule.reply, context);
-      if (reply) {
+      auto reply = Render(rule.reply, context);
+      const bool complete = FindText(rule.fetch, context, handshake.fetch_url) &&
+                            FindText(rule.learn, context, handshake.learnt_key) &&
+                            (!rule.fetch_match || re2::RE2::FullMatch(handshake.fetch_url, *rule.fetch_match));
+      if (reply && complete) {
+        handshake.reply = *std::move(reply);
         // The reply may repeat what the sender wrote: no browser is to take it for a page.
-        reply->headers.emplace_back("X-Content-Type-Options", "nosniff");
+        handshake.reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
       } else {
-        reply = Status(400);
+        handshake = {Status(400), {}, {}};
       }
     } else {
-      reply = Status(verified ? 401 : 403);
+      handshake.reply = Status(verified ? 401 : 403);
     }
     context.bindings() = before;
-    return reply;
+    return handshake;
   }
   return std::nullopt;
 }

@@ -21,6 +21,14 @@ struct HandshakeReply {
   std::string body;
 };
 
+struct Handshake {
+  HandshakeReply reply;
+  // To GET before the reply is given; empty: nothing. Has a token in its query: never logged.
+  std::string fetch_url;
+  // To keep as a key of the source before the reply is given; empty: nothing.
+  std::string learnt_key;
+};
+
 enum class HandshakePhase {
   // Before verification: only handshakes that the provider sends unsigned (`verified: false`).
   kUnverified,
@@ -29,9 +37,10 @@ enum class HandshakePhase {
 };
 
 // nullopt: the request is no handshake of that phase. A handshake whose requirements fail gives status 403 (401 for a
-// verified one), and one whose reply needs what the request lacks gives 400; both with an empty body.
+// verified one), and one that needs what the request lacks, or an address that does not match, gives 400; both with an
+// empty body.
 // `key_id`: the key that verified the request; empty before verification.
-std::optional<HandshakeReply> MatchHandshake(const Verifier& verifier, provider::Context& context, HandshakePhase phase,
+std::optional<Handshake> MatchHandshake(const Verifier& verifier, provider::Context& context, HandshakePhase phase,
                                              std::string_view key_id, absl::Time now);
 
 // A preset's `respond` entry as a reply.

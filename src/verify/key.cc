@@ -1,6 +1,7 @@
 #include "verify/key.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "provider/encoding.h"
+#include "verify/certificate.h"
 
 namespace hookstream::verify {
 namespace {
@@ -21,6 +23,9 @@ constexpr size_t kEd25519Bytes = 32;
 
 struct BioDeleter {
   void operator()(BIO* bio) const { BIO_free(bio); }
+};
+struct SignatureDeleter {
+  void operator()(ECDSA_SIG* signature) const { ECDSA_SIG_free(signature); }
 };
 struct DigestDeleter {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -45,6 +50,9 @@ EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, cons
 
 bool Fits(Scheme scheme, EVP_PKEY* key) {
   if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+  if (scheme == Scheme::kRsaSha1 || scheme == Scheme::kRsaSha256) {
+    return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= 2048;
+  }
   char group[64];
   return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
          std::string_view(group) == "prime256v1";
@@ -61,9 +69,14 @@ std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
     case KeyForm::kSpkiBase64:
       expected = "a public key in base64 (SubjectPublicKeyInfo, the inside of a PEM file)";
       break;
+    case KeyForm::kX509Pem: expected = "a PEM certificate (-----BEGIN CERTIFICATE-----)"; break;
   }
-  if (rule.scheme == Scheme::kEd25519) absl::StrAppend(&expected, " of an Ed25519 public key");
-  if (rule.scheme == Scheme::kEcdsaP256) absl::StrAppend(&expected, " of an ECDSA P-256 key");
+  const Scheme scheme = provider::KeyScheme(rule);
+  if (scheme == Scheme::kEd25519) absl::StrAppend(&expected, " of an Ed25519 public key");
+  if (scheme == Scheme::kEcdsaP256) absl::StrAppend(&expected, " of an ECDSA P-256 key");
+  if (scheme == Scheme::kRsaSha1 || scheme == Scheme::kRsaSha256) {
+    absl::StrAppend(&expected, " of an RSA key of at least 2048 bits");
+  }
   if (!rule.key_prefix.empty()) absl::StrAppend(&expected, ", usually after ", rule.key_prefix);
   return absl::StrCat("has to be ", expected);
 }
@@ -79,7 +92,8 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
   std::optional<std::string> bytes;
   switch (form) {
     case KeyForm::kText:
-    case KeyForm::kPem: bytes = std::string(secret); break;
+    case KeyForm::kPem:
+    case KeyForm::kX509Pem: bytes = std::string(secret); break;
     case KeyForm::kSha1: bytes = provider::Sha1(secret); break;
     case KeyForm::kHex: bytes = provider::DecodeHex(secret); break;
     case KeyForm::kBase64:
@@ -87,28 +101,57 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
   }
   if (!bytes || bytes->empty()) return refuse();
   DecodedSecret key;
-  if (provider::IsPublicKey(rule.scheme)) {
-    key.public_key.reset(ReadPublicKey(rule.scheme, form, secret, *bytes));
+  const Scheme scheme = provider::KeyScheme(rule);
+  if (provider::IsPublicKey(scheme)) {
+    if (form == KeyForm::kX509Pem) {
+      const auto certificates = ReadCertificates(secret);
+      if (!certificates.ok()) return refuse();
+      // Its dates are not looked at: whoever configures a certificate says himself how long its key is good.
+      key.public_key.reset(X509_get_pubkey(certificates->front().get()));
+    } else {
+      key.public_key.reset(ReadPublicKey(scheme, form, secret, *bytes));
+    }
     ERR_clear_error();
-    if (!key.public_key || !Fits(rule.scheme, key.public_key.get())) return refuse();
+    if (!key.public_key || !Fits(scheme, key.public_key.get())) return refuse();
   } else {
-    key.mac = MakeMacKey(rule.scheme, *bytes);
+    key.mac = MakeMacKey(scheme, *bytes);
   }
   key.bytes = *std::move(bytes);
   return key;
 }
 
-bool CheckPublicKey(Scheme scheme, const DecodedSecret& key, std::span<const std::string_view> parts,
+bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts,
                     std::string_view signature) {
+  if (!Fits(scheme, key)) return false;
   std::string text;
   for (const std::string_view part : parts) text += part;
   const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
-  const EVP_MD* hash = scheme == Scheme::kEd25519 ? nullptr : EVP_sha256();
-  const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key.public_key.get()) == 1 &&
+  const EVP_MD* hash = scheme == Scheme::kEd25519   ? nullptr
+                       : scheme == Scheme::kRsaSha1 ? EVP_sha1()
+                                                    : EVP_sha256();
+  const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key) == 1 &&
                   EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text), text.size()) == 1;
   // A wrong signature leaves entries in the thread's error queue.
   ERR_clear_error();
   return ok;
+}
+
+std::optional<std::string> EcdsaToDer(std::string_view numbers) {
+  if (numbers.size() != 64) return std::nullopt;
+  const std::unique_ptr<ECDSA_SIG, SignatureDeleter> signature(ECDSA_SIG_new());
+  BIGNUM* r = BN_bin2bn(Bytes(numbers), 32, nullptr);
+  BIGNUM* s = BN_bin2bn(Bytes(numbers.substr(32)), 32, nullptr);
+  if (!signature || r == nullptr || s == nullptr || ECDSA_SIG_set0(signature.get(), r, s) != 1) {
+    BN_free(r);
+    BN_free(s);
+    return std::nullopt;
+  }
+  unsigned char* der = nullptr;
+  const int size = i2d_ECDSA_SIG(signature.get(), &der);
+  if (size <= 0) return std::nullopt;
+  std::string out(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return out;
 }
 
 }  // namespace hookstream::verify

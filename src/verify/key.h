@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,8 +32,11 @@ struct DecodedSecret {
 absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, provider::KeyForm form,
                                         std::string_view secret);
 
-// True when `signature` is the key's over the joined parts.
-bool CheckPublicKey(provider::Scheme scheme, const DecodedSecret& key, std::span<const std::string_view> parts,
+// True when `signature` is the key's over the joined parts; ECDSA's in DER. False as well for a key of another kind.
+bool CheckPublicKey(provider::Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts,
                     std::string_view signature);
+
+// ECDSA's two numbers one after the other, as tokens have them (RFC 7518), in DER. nullopt: not 64 bytes.
+std::optional<std::string> EcdsaToDer(std::string_view numbers);
 
 }  // namespace hookstream::verify

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "provider/context.h"
 #include "provider/provider.h"
+#include "verify/key_ring.h"
 
 namespace hookstream::verify {
 
@@ -41,6 +42,8 @@ struct Options {
   std::optional<absl::Duration> max_future;
   // How keys are written, for a provider that is known to differ from its family.
   std::optional<provider::KeyForm> key_form;
+  // No key at first is no error: the source learns them. Until then everything is refused.
+  bool keys_are_learnt = false;
 };
 
 enum class Reason {
@@ -56,8 +59,12 @@ enum class Reason {
   kSignedValueMissing,  // something that is signed is not in the request
   kRequirementFailed,   // e.g. the body's hash
   kKeyNotValidNow,      // the right key, outside its time
-  kUnknownKey,          // the request names a key that is not configured
+  kTokenInvalid,        // a claim of the token is not what it has to be, or it is signed another way
+  kKeyAddressRefused,   // the key is said to lie at an address where the provider has none
+  kKeyNotFetched,       // whether it is genuine is unknown: the provider's key could not be had, or not yet
+  kUnknownKey,          // the request names a key that is not configured, or that its provider does not know
 };
+inline constexpr size_t kReasonCount = static_cast<size_t>(Reason::kUnknownKey) + 1;
 
 // Stable text for logs, metrics and Verification.reason, e.g. "signature_mismatch". Empty for kNone.
 std::string_view ReasonName(Reason reason);
@@ -67,10 +74,14 @@ struct Verdict {
   Reason reason = Reason::kNone;
   // Of the rule that was applied, e.g. "hmac-sha256"; empty when none applies.
   std::string_view scheme;
-  // The key that matched (also with kKeyNotValidNow); lives as long as the verifier.
+  // The key that matched (also with kKeyNotValidNow); lives as long as the verifier and the verdict.
   std::string_view key_id;
   // The time that the provider signed; given on success only.
   std::optional<absl::Time> signed_at;
+  // With kKeyNotFetched: what to fetch and put into the ring before the request is verified again. Null: not now.
+  std::shared_ptr<const KeyRequest> fetch;
+  // The key that matched, where it was fetched.
+  std::shared_ptr<const FetchedKey> fetched;
 };
 
 class Verifier {
@@ -84,8 +95,14 @@ class Verifier {
   Verifier(const Verifier&) = delete;
   Verifier& operator=(const Verifier&) = delete;
 
-  // `context` was made over the same provider's content. Leaves its bindings as it found them.
-  Verdict Verify(provider::Context& context, absl::Time now) const;
+  // `context` was made over the same provider's content. Leaves its bindings as it found them. `ring` has the keys that
+  // a rule with `key_url` takes where the source has none of its own; null: such requests are refused.
+  Verdict Verify(provider::Context& context, absl::Time now, KeyRing* ring = nullptr) const;
+
+  // True when a request may need a key that has to be fetched.
+  bool FetchesKeys() const;
+  // Ids of all keys, `more_keys` too, each once; in the order of the configuration.
+  std::vector<std::string_view> KeyIds() const;
 
   const provider::Provider& provider() const;
   const Params& params() const;

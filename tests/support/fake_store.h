@@ -152,6 +152,28 @@ class FakeStore final : public store::Store {
     });
   }
 
+  void PutRecord(store::Record record, store::DoneStatus done) override {
+    MutexLock lock(mutex_);
+    absl::Status status = failure_;
+    if (status.ok()) {
+      if (record.value.empty()) {
+        records_.erase(record.name);
+      } else {
+        records_[record.name] = record.value;
+      }
+    }
+    Post([done = std::move(done), status]() mutable { std::move(done)(status); });
+  }
+
+  void ListRecords(std::string prefix, store::Done<std::vector<store::Record>> done) override {
+    MutexLock lock(mutex_);
+    std::vector<store::Record> found;
+    for (const auto& [name, value] : records_) {
+      if (name.starts_with(prefix)) found.push_back({name, value});
+    }
+    Post([done = std::move(done), found = std::move(found)]() mutable { std::move(done)(std::move(found)); });
+  }
+
   absl::StatusOr<std::unique_ptr<store::Feed>> Attach(store::SubscriptionId id, store::Generation generation,
                                                       store::MetaFilter filter, store::FeedSink& sink) override {
     MutexLock lock(mutex_);
@@ -497,6 +519,7 @@ class FakeStore final : public store::Store {
   int64_t appends_ HS_GUARDED_BY(mutex_) = 0;
   std::deque<absl::AnyInvocable<void()>> tasks_ HS_GUARDED_BY(mutex_);
   std::vector<store::EventRef> events_ HS_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> records_ HS_GUARDED_BY(mutex_);
   store::NewEvent last_ HS_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, Hash128>, Seq> dedupe_ HS_GUARDED_BY(mutex_);
   std::map<store::SubscriptionId, Subscription> subscriptions_ HS_GUARDED_BY(mutex_);

@@ -32,6 +32,8 @@ inline constexpr const char* kTag = "tag";
 inline constexpr const char* kTrim = "trim";
 inline constexpr const char* kClock = "clock";
 inline constexpr const char* kNextSubscription = "next_subscription";
+// Followed by a record's name.
+inline constexpr const char* kRecordPrefix = "record/";
 }  // namespace meta_key
 
 struct DatabaseOptions {

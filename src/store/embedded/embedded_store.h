@@ -117,6 +117,8 @@ class EmbeddedStore final : public Store {
   void Read(Position from, MetaFilter filter, PageLimit limit, Done<EventPage> done) override;
   void ReadBackwards(Position from, MetaFilter filter, PageLimit limit, Done<EventPage> done) override;
   void ReadOne(Seq seq, Done<EventRef> done) override;
+  void PutRecord(Record record, DoneStatus done) override;
+  void ListRecords(std::string prefix, Done<std::vector<Record>> done) override;
   void GetSubscriptionStats(SubscriptionId id, Done<SubscriptionStats> done) override;
   StoreStats GetStats() const override;
 

@@ -241,7 +241,42 @@ StoreStats EmbeddedStore::GetStats() const {
   return stats;
 }
 
+void EmbeddedStore::ListRecords(std::string prefix, Done<std::vector<Record>> done) {
+  Query<std::vector<Record>>(
+      std::move(done), [this, prefix = std::move(prefix)]() -> absl::StatusOr<std::vector<Record>> {
+        const size_t own = std::string_view(embedded::meta_key::kRecordPrefix).size();
+        const std::string begin = embedded::meta_key::kRecordPrefix + prefix;
+        const std::unique_ptr<rocksdb::Iterator> it(
+            database_->db().NewIterator(rocksdb::ReadOptions(), database_->cf(Cf::kMeta)));
+        std::vector<Record> records;
+        for (it->Seek(begin); it->Valid() && it->key().starts_with(begin); it->Next()) {
+          records.push_back({it->key().ToString().substr(own), it->value().ToString()});
+        }
+        HS_RETURN_IF_ERROR(embedded::ToStatus(it->status()));
+        return records;
+      });
+}
+
 // --- changes ---
+
+void EmbeddedStore::PutRecord(Record record, DoneStatus done) {
+  absl::Status refused;
+  if (record.name.empty() || record.name.size() > kRecordNameMax || record.value.size() > kRecordValueMax) {
+    refused = absl::InvalidArgumentError("a record has a name of 1 to 256 bytes and at most 64 KiB");
+    completion_.Post([done = std::move(done), refused]() mutable { std::move(done)(refused); });
+    return;
+  }
+  PostControl({
+      [this, record = std::move(record)](rocksdb::WriteBatch& out) -> absl::Status {
+        const std::string key = embedded::meta_key::kRecordPrefix + record.name;
+        rocksdb::ColumnFamilyHandle* const cf = database_->cf(Cf::kMeta);
+        return embedded::ToStatus(record.value.empty() ? out.Delete(cf, key) : out.Put(cf, key, record.value));
+      },
+      [this, done = std::move(done)](absl::Status status) mutable {
+        completion_.Post([done = std::move(done), status]() mutable { std::move(done)(status); });
+      },
+  });
+}
 
 void EmbeddedStore::PutSubscription(std::string name, std::string spec, Revision expected, Position start,
                                     Done<SubscriptionRecord> done) {
