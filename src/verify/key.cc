@@ -43,13 +43,6 @@ EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, cons
   return nullptr;
 }
 
-bool Fits(Scheme scheme, EVP_PKEY* key) {
-  if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
-  char group[64];
-  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
-         std::string_view(group) == "prime256v1";
-}
-
 std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
   std::string expected;
   switch (form) {
@@ -69,6 +62,15 @@ std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
 }
 
 }  // namespace
+
+bool FitsScheme(Scheme scheme, const EVP_PKEY* key) {
+  if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+  char group[64];
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
+         std::string_view(group) == "prime256v1";
+}
+
+const EVP_MD* SchemeHash(Scheme scheme) { return scheme == Scheme::kEd25519 ? nullptr : EVP_sha256(); }
 
 absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyForm form, std::string_view secret) {
   const auto refuse = [&] { return absl::InvalidArgumentError(ExpectedForm(rule, form)); };
@@ -90,7 +92,7 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
   if (provider::IsPublicKey(rule.scheme)) {
     key.public_key.reset(ReadPublicKey(rule.scheme, form, secret, *bytes));
     ERR_clear_error();
-    if (!key.public_key || !Fits(rule.scheme, key.public_key.get())) return refuse();
+    if (!key.public_key || !FitsScheme(rule.scheme, key.public_key.get())) return refuse();
   } else {
     key.mac = MakeMacKey(rule.scheme, *bytes);
   }
@@ -103,7 +105,7 @@ bool CheckPublicKey(Scheme scheme, const DecodedSecret& key, std::span<const std
   std::string text;
   for (const std::string_view part : parts) text += part;
   const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
-  const EVP_MD* hash = scheme == Scheme::kEd25519 ? nullptr : EVP_sha256();
+  const EVP_MD* hash = SchemeHash(scheme);
   const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key.public_key.get()) == 1 &&
                   EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text), text.size()) == 1;
   // A wrong signature leaves entries in the thread's error queue.

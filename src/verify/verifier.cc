@@ -288,9 +288,9 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
   }
 
   if (time) {
+    verdict.signed_at = time->time;
     const Reason reason = CheckWindow(*spec.time, options, time->time, now);
     if (reason != Reason::kNone) return refuse(reason);
-    verdict.signed_at = time->time;
   }
   for (const provider::Requirement& requirement : spec.require) {
     const auto value = requirement.value.Text(context);

@@ -69,7 +69,8 @@ struct Verdict {
   std::string_view scheme;
   // The key that matched (also with kKeyNotValidNow); lives as long as the verifier.
   std::string_view key_id;
-  // The time that the provider signed; given on success only.
+  // The time that the provider signed, once the signature is right: also with kTimestampStale and kTimestampFuture, so
+  // that a clock that is wrong can be told from a replay.
   std::optional<absl::Time> signed_at;
 };
 
