@@ -29,6 +29,10 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
   return google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(time));
 }
 
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  return google::protobuf::util::TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
+}
+
 // The status with what it is about before its message.
 absl::Status Annotate(std::string_view about, const absl::Status& status) {
   if (status.ok()) return status;
@@ -195,6 +199,27 @@ v1::ListSourcesResponse Relay::Parts::Sources() const {
     source.set_provider(info.provider);
     source.set_url(info.url);
     source.set_enforce(info.enforce);
+    *source.mutable_counting_since() = ToProto(info.counting_since);
+    source.set_accepted(info.accepted);
+    source.set_refused(info.refused);
+    source.set_verified(info.verified);
+    source.set_would_refuse(info.would_refuse);
+    const auto add_counts = [](const std::vector<ingest::ReasonCount>& counts, auto& list) {
+      for (const ingest::ReasonCount& entry : counts) {
+        v1::ReasonCount& count = *list.Add();
+        count.set_reason(std::string(entry.reason));
+        count.set_count(entry.count);
+      }
+    };
+    add_counts(info.refused_by, *source.mutable_refused_by());
+    add_counts(info.would_refuse_by, *source.mutable_would_refuse_by());
+    if (info.skew) {
+      v1::SignedTimeSkew& skew = *source.mutable_signed_time_skew();
+      *skew.mutable_last() = ToProto(info.skew->last);
+      *skew.mutable_last_at() = ToProto(info.skew->last_at);
+      if (info.skew->lowest) *skew.mutable_lowest() = ToProto(*info.skew->lowest);
+      if (info.skew->highest) *skew.mutable_highest() = ToProto(*info.skew->highest);
+    }
     for (const ingest::KeyInfo& key_info : info.keys) {
       v1::SourceKey& key = *source.add_keys();
       key.set_id(key_info.id);
@@ -202,6 +227,7 @@ v1::ListSourcesResponse Relay::Parts::Sources() const {
       if (key_info.not_after != absl::InfiniteFuture()) *key.mutable_not_after() = ToProto(key_info.not_after);
       key.set_hits(key_info.hits);
       if (key_info.last_hit_at != absl::InfinitePast()) *key.mutable_last_hit_at() = ToProto(key_info.last_hit_at);
+      *key.mutable_counting_since() = ToProto(key_info.counting_since);
     }
   }
   return response;

@@ -1,8 +1,14 @@
 // `hookstream send`: sample webhooks, signed as the provider signs them.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -13,6 +19,7 @@
 #include "cli/json_text.h"
 #include "cli/provider_option.h"
 #include "cli/verb_list.h"
+#include "verify/private_key.h"
 #include "verify/sample.h"
 #include "verify/sign.h"
 
@@ -26,11 +33,34 @@ std::string RandomId() {
   return id;
 }
 
+// For its owner alone. Fails when there is something of that name already.
+void WriteSecretFile(const std::string& path, std::string_view text) {
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) Fail(absl::StrCat("can't make '", path, "': ", std::strerror(errno)));
+  int error = 0;
+  while (error == 0 && !text.empty()) {
+    const ssize_t written = write(file, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR) {
+      error = errno;
+    }
+  }
+  if (close(file) != 0 && error == 0) error = errno;
+  if (error == 0) return;
+  unlink(path.c_str());
+  Fail(absl::StrCat("can't write '", path, "': ", std::strerror(error)));
+}
+
 struct Send {
   Common common;
   ProviderOption provider;
   std::string type;
   std::string secret;
+  std::string key_id = "send";
+  std::string private_key_file;
+  std::string generate_key_file;
+  std::optional<verify::PrivateKey> private_key;
   std::string url;
   std::string public_url;
   std::string body;
@@ -65,9 +95,41 @@ struct Send {
     input.now = now;
     input.id = sample.id;
     input.content_type = sample.content_type;
-    auto request = verify::Sign(preset, {"send", secret}, input, provider.Params());
+    input.private_key = private_key ? &*private_key : nullptr;
+    auto request = verify::Sign(preset, {key_id, secret}, input, provider.Params());
     if (!request.ok()) FailUsage(std::string(request.status().message()));
     return {std::move(sample), *std::move(request)};
+  }
+
+  void GenerateKey(const provider::Provider& preset, const provider::VerifyRule& rule) {
+    const auto key = verify::PrivateKey::Generate(rule.scheme);
+    if (!key.ok()) FailUsage(std::string(key.status().message()));
+    const auto public_key = key->PublicKey(rule);
+    if (!public_key.ok()) FailUsage(std::string(public_key.status().message()));
+    WriteSecretFile(generate_key_file, key->Pem());
+    if (common.json()) {
+      JsonObject line;
+      line.Add("provider", preset.name).Add("public_key", *public_key).Add("private_key_file", generate_key_file);
+      std::cout << line.Text() << '\n';
+      return;
+    }
+    std::cout << *public_key << (public_key->ends_with('\n') ? "" : "\n");
+    std::cerr << "The private key is in " << generate_key_file
+              << ". Make the public key above a key of the source, then"
+              << " send with --private-key " << generate_key_file << std::endl;
+  }
+
+  void ReadPrivateKey(const provider::Provider& preset, const provider::VerifyRule* rule) {
+    if (private_key_file.empty()) {
+      if (rule == nullptr) return;
+      FailUsage(absl::StrCat(preset.name,
+                             " signs with a private key that nobody else has. Be it with a pair of your own:",
+                             " --generate-key FILE makes one and prints the public key for the source's `keys`,",
+                             " --private-key FILE signs with it"));
+    }
+    auto key = verify::PrivateKey::FromPem(ReadInput(private_key_file));
+    if (!key.ok()) FailUsage(absl::StrCat("'", private_key_file, "' ", std::string(key.status().message())));
+    private_key = *std::move(key);
   }
 
   void Run() {
@@ -76,6 +138,12 @@ struct Send {
       for (const std::string_view name : verify::SampleTypes(preset)) std::cout << name << '\n';
       return;
     }
+    const provider::VerifyRule* rule = verify::PublicKeyRule(preset);
+    if (rule == nullptr && !(private_key_file.empty() && generate_key_file.empty())) {
+      FailUsage(absl::StrCat(preset.name, " has no key pairs: its key is a secret that both sides share, --secret"));
+    }
+    if (!generate_key_file.empty()) return GenerateKey(preset, *rule);
+    ReadPrivateKey(preset, rule);
     if (url.empty()) url = absl::StrCat("http://127.0.0.1:8080/webhooks/", preset.name);
     const auto parsed = ParseHttpUrl(url);
     if (!parsed.ok()) FailUsage(absl::StrCat("--url: ", std::string(parsed.status().message())));
@@ -148,15 +216,28 @@ void AddSend(CLI::App& app, int& exit_code) {
                            "  hookstream send -p github --secret s3cret --body push.json --type push --url "
                            "http://127.0.0.1:8080/webhooks/github\n"
                            "  hookstream send -p slack --secret s3cret --count 1000 --rate 200\n"
+                           "  hookstream send -p discord --generate-key discord.pem   prints the public key\n"
+                           "  hookstream send -p discord --private-key discord.pem\n"
                            "\nExits 1 when a request was refused or could not be sent.",
                            [send] { send->Run(); });
   send->provider.Add(*verb);
   verb->add_option("--type,-t", send->type, "the event's type (default: the first of --types)");
   verb->add_flag("--types", send->list_types, "list the types that have a sample body, and send nothing");
   verb->add_option("--secret,-s", send->secret, "as the provider's page shows it")->envname("HOOKSTREAM_SECRET");
+  verb->add_option("--private-key", send->private_key_file, "PEM; instead of a secret where a public key verifies")
+      ->type_name("FILE");
+  verb->add_option(
+          "--generate-key", send->generate_key_file,
+          "make a private key there, print its public key as the source's configuration takes it, and send nothing")
+      ->type_name("FILE")
+      ->excludes("--private-key");
+  verb->add_option("--key-id", send->key_id, "the key's name, for providers whose requests name their key");
   verb->add_option("--url,-u", send->url, "where to (default: http://127.0.0.1:8080/webhooks/<preset>)");
   verb->add_option("--public-url", send->public_url, "the URL to sign, where it differs from --url");
-  verb->add_option("--body", send->body, "a body of your own instead of the sample; - is stdin")->type_name("FILE");
+  verb->add_option(
+          "--body", send->body,
+          "a body of your own instead of the sample (signed times, ids and tokens in it are renewed); - is stdin")
+      ->type_name("FILE");
   verb->add_option("--content-type", send->content_type, "instead of the provider's");
   verb->add_option("--id", send->id, "makes the provider's event id: the same again is a duplicate (default: random)");
   verb->add_option("--count,-n", send->count, "how many")

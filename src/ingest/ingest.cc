@@ -1,6 +1,7 @@
 #include "ingest/ingest.h"
 
 #include <algorithm>
+#include <numeric>
 #include <span>
 
 #include "absl/container/flat_hash_map.h"
@@ -203,7 +204,7 @@ Ingest::Ingest(Options options, store::Store& store, const Clock& clock, metrics
       store_(store),
       clock_(clock),
       registry_(registry),
-      metrics_(std::make_unique<Metrics>(registry)),
+      metrics_(std::make_unique<Metrics>(registry, clock.WallNow())),
       snapshot_(std::make_shared<const Snapshot>()) {}
 
 Ingest::~Ingest() = default;
@@ -215,6 +216,7 @@ std::shared_ptr<const Ingest::Snapshot> Ingest::Current() const {
 
 absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
   const auto before = Current();
+  const absl::Time now = clock_.WallNow();
   auto after = std::make_shared<Snapshot>();
   for (SourceConfig& config : sources) {
     const auto invalid = [name = config.name](std::string_view what) {
@@ -261,13 +263,11 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     if (preset.accepted) source->accepted = verify::RenderReply(*preset.accepted);
     if (preset.rejected) source->rejected = verify::RenderReply(*preset.rejected);
     const Source* old = before->Find(config.name);
-    source->stats = old != nullptr ? old->stats : std::make_shared<SourceStats>(registry_, config.name);
+    source->stats = old != nullptr ? old->stats : std::make_shared<SourceStats>(registry_, config.name, now);
     for (const verify::Key& key : config.keys) {
       const auto* stats = old != nullptr ? old->FindKey(key.id) : nullptr;
       source->keys.push_back(stats != nullptr ? *stats
-                                              : std::make_shared<KeyStats>(registry_.AddCounter(
-                                                    "hookstream_ingest_key_hits_total", "Requests that a key verified",
-                                                    {{"source", config.name}, {"key", key.id}})));
+                                              : std::make_shared<KeyStats>(registry_, config.name, key.id, now));
     }
     source->config = std::move(config);
     std::string name = source->config.name;
@@ -291,7 +291,7 @@ const Ingest::Source* Ingest::Check(const Snapshot& snapshot, std::string_view n
                                     std::optional<Refused>& refused) {
   const Source* source = snapshot.Find(name);
   if (source == nullptr) {
-    metrics_->unknown.refused[static_cast<size_t>(Reason::kUnknownSource)]->Increment();
+    metrics_->unknown.refused[static_cast<size_t>(Reason::kUnknownSource)].Increment();
     LogRefused(metrics_->unknown, name, Reason::kUnknownSource, {});
     refused.emplace(Refused{.reason = Reason::kUnknownSource, .allow = {}, .reply = {}});
     return nullptr;
@@ -306,7 +306,7 @@ const Ingest::Source* Ingest::Check(const Snapshot& snapshot, std::string_view n
 }
 
 Refused Ingest::Refuse(const Source& source, Reason reason, absl::Duration retry_after, std::string_view error) {
-  source.stats->refused[static_cast<size_t>(reason)]->Increment();
+  source.stats->refused[static_cast<size_t>(reason)].Increment();
   // A signature's line was written where it failed.
   if (reason != Reason::kSignatureInvalid) LogRefused(*source.stats, source.config.name, reason, error);
   Refused refused{.reason = reason, .retry_after = retry_after, .allow = {}, .reply = {}};
@@ -380,11 +380,13 @@ void Ingest::Handle(HttpRequest request, Done done) {
   Verified verified{.verdict = {}, .required = !config.verification_none};
   if (verified.required) {
     verified.verdict = source->verifier->Verify(context, received_at);
+    stats.verified.fetch_add(1, std::memory_order_relaxed);
+    if (verified.verdict.signed_at) stats.SignedAt(*verified.verdict.signed_at, received_at, started);
     const auto reason = static_cast<size_t>(verified.verdict.reason);
     if (verified.verdict.ok) {
       if (const auto* key = source->FindKey(verified.verdict.key_id)) (*key)->Hit(received_at);
     } else {
-      (config.enforce ? stats.failed : stats.audited)[reason]->Increment();
+      (config.enforce ? stats.failed : stats.audited)[reason].Increment();
       if (const auto suppressed = stats.log.Admit(started)) {
         Log(LogLevel::kWarning, config.enforce ? "webhook refused" : "webhook accepted unverified: audit mode",
             {{"source", config.name},
@@ -530,8 +532,43 @@ void Ingest::Complete(Pending& pending, absl::StatusOr<std::vector<store::Append
   std::move(pending.done)(std::move(accepted));
 }
 
+namespace {
+
+int64_t Sum(const std::vector<ReasonCount>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0},
+                         [](int64_t sum, const ReasonCount& entry) { return sum + entry.count; });
+}
+
+void AddCount(std::vector<ReasonCount>& counts, std::string_view reason, const Tally& tally) {
+  if (const int64_t count = tally.Value(); count > 0) counts.push_back({reason, count});
+}
+
+// Why a signature was refused stands for the refusal itself.
+void ReadCounts(const SourceStats& stats, SourceInfo& info) {
+  info.counting_since = stats.counting_since;
+  info.accepted = stats.accepted.Value();
+  info.verified = stats.verified.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < kReasonCount; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    if (reason != Reason::kSignatureInvalid) AddCount(info.refused_by, ReasonName(reason), stats.refused[i]);
+  }
+  for (size_t i = 0; i < SourceStats::kVerifyReasons; ++i) {
+    const std::string_view name = verify::ReasonName(static_cast<verify::Reason>(i));
+    AddCount(info.refused_by, name, stats.failed[i]);
+    AddCount(info.would_refuse_by, name, stats.audited[i]);
+  }
+  for (std::vector<ReasonCount>* counts : {&info.refused_by, &info.would_refuse_by}) {
+    std::stable_sort(counts->begin(), counts->end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  }
+  info.refused = Sum(info.refused_by);
+  info.would_refuse = Sum(info.would_refuse_by);
+}
+
+}  // namespace
+
 std::vector<SourceInfo> Ingest::ListSources() const {
   const auto snapshot = Current();
+  const MonoTime now = clock_.MonoNow();
   std::vector<SourceInfo> list;
   for (const auto& [name, source] : snapshot->sources) {
     SourceInfo& info = list.emplace_back();
@@ -540,14 +577,17 @@ std::vector<SourceInfo> Ingest::ListSources() const {
     info.provider = source->config.preset->family;
     info.url = absl::StrCat(options_.public_url, "/webhooks/", name);
     info.enforce = source->config.enforce;
+    ReadCounts(*source->stats, info);
+    info.skew = source->stats->skew.Read(now);
     for (size_t i = 0; i < source->keys.size(); ++i) {
       const verify::Key& key = source->config.keys[i];
       const int64_t last = source->keys[i]->last_hit_nanos.load(std::memory_order_relaxed);
       info.keys.push_back({.id = key.id,
                            .not_before = key.not_before,
                            .not_after = key.not_after,
-                           .hits = source->keys[i]->hits.load(std::memory_order_relaxed),
-                           .last_hit_at = last < 0 ? absl::InfinitePast() : absl::FromUnixNanos(last)});
+                           .hits = source->keys[i]->hits.Value(),
+                           .last_hit_at = last < 0 ? absl::InfinitePast() : absl::FromUnixNanos(last),
+                           .counting_since = source->keys[i]->counting_since});
     }
   }
   std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

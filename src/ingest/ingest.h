@@ -115,8 +115,24 @@ struct KeyInfo {
   std::string id;
   absl::Time not_before;
   absl::Time not_after;
-  int64_t hits = 0;                               // requests that it verified since the start
+  int64_t hits = 0;                               // requests that it verified
   absl::Time last_hit_at = absl::InfinitePast();  // InfinitePast: never
+  absl::Time counting_since;                      // when the key was first there in this process
+};
+
+struct ReasonCount {
+  std::string_view reason;  // a ReasonName of this room or of verify's
+  int64_t count = 0;
+};
+
+// Received minus signed time; negative: the provider's clock is ahead. Of requests whose signature was right, also of
+// those that are too old or from the future.
+struct SignedTimeSkew {
+  absl::Duration last;
+  absl::Time last_at;
+  // Of the last one to two hours; absent: nothing came.
+  std::optional<absl::Duration> lowest;
+  std::optional<absl::Duration> highest;
 };
 
 struct SourceInfo {
@@ -126,6 +142,15 @@ struct SourceInfo {
   std::string url;       // with public_url, else the path
   bool enforce = true;
   std::vector<KeyInfo> keys;
+  absl::Time counting_since;  // when the source was first there in this process
+  int64_t accepted = 0;
+  int64_t refused = 0;
+  int64_t verified = 0;      // requests whose signature was looked at
+  int64_t would_refuse = 0;  // failed, and let pass in audit mode
+  // The most frequent first, none with 0.
+  std::vector<ReasonCount> refused_by;
+  std::vector<ReasonCount> would_refuse_by;
+  std::optional<SignedTimeSkew> skew;
 };
 
 class Metrics;

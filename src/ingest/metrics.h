@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -40,41 +41,81 @@ class RateLimiter {
   std::atomic<int64_t> full_at_nanos_{0};
 };
 
+// A counter of the registry that also knows how much of it is its own: a source that was removed and comes back finds
+// the old counter.
+class Tally {
+ public:
+  explicit Tally(metrics::Counter& counter) : counter_(&counter), before_(counter.Value()) {}
+
+  void Increment(double by = 1) { counter_->Increment(by); }
+  int64_t Value() const { return static_cast<int64_t>(counter_->Value() - before_); }
+
+ private:
+  metrics::Counter* counter_;
+  double before_;
+};
+
+// Thread-safe.
 struct KeyStats {
-  explicit KeyStats(metrics::Counter& hits_counter) : counter(hits_counter) {}
+  KeyStats(metrics::Registry& registry, const std::string& source, const std::string& key, absl::Time now);
 
-  void Hit(absl::Time now) {
-    hits.fetch_add(1, std::memory_order_relaxed);
-    last_hit_nanos.store(absl::ToUnixNanos(now), std::memory_order_relaxed);
-    counter.Increment();
-  }
+  void Hit(absl::Time now);
 
-  metrics::Counter& counter;
-  std::atomic<int64_t> hits{0};
+  Tally hits;
+  metrics::Gauge& last_hit;
+  const absl::Time counting_since;
   std::atomic<int64_t> last_hit_nanos{-1};  // -1: never
+};
+
+// What is remembered of signed times: the last skew, and the extremes of this hour and the one before. Thread-safe.
+class SkewRecord {
+ public:
+  static constexpr absl::Duration kSpan = absl::Hours(1);
+
+  void Add(absl::Duration skew, absl::Time received, MonoTime now);
+  // nullopt: nothing was ever added.
+  std::optional<SignedTimeSkew> Read(MonoTime now) const;
+
+ private:
+  struct Extremes {
+    int64_t hour = -1;  // which span since the clock's start; -1: none
+    absl::Duration lowest;
+    absl::Duration highest;
+  };
+
+  mutable Mutex mutex_;
+  SignedTimeSkew last_ HS_GUARDED_BY(mutex_);
+  // Even hours and odd ones.
+  std::array<Extremes, 2> extremes_ HS_GUARDED_BY(mutex_);
 };
 
 // One source's, or that of requests to unknown sources (an empty name).
 struct SourceStats {
-  SourceStats(metrics::Registry& registry, const std::string& source);
+  SourceStats(metrics::Registry& registry, const std::string& source, absl::Time now);
+
+  void SignedAt(absl::Time signed_at, absl::Time received, MonoTime now);
 
   static constexpr size_t kVerifyReasons = verify::kReasonCount;
 
-  metrics::Counter& accepted;
+  const absl::Time counting_since;
+  Tally accepted;
   metrics::Counter& handshakes;
   metrics::Counter& events;
   metrics::Counter& duplicates;
   metrics::Counter& unparsed;
-  std::array<metrics::Counter*, kReasonCount> refused;
-  std::array<metrics::Counter*, kVerifyReasons> failed;   // by why the signature was not right
-  std::array<metrics::Counter*, kVerifyReasons> audited;  // accepted nevertheless: audit mode
+  std::vector<Tally> refused;  // by Reason
+  std::vector<Tally> failed;   // by verify::Reason: why the signature was not right
+  std::vector<Tally> audited;  // accepted nevertheless: audit mode
+  std::atomic<int64_t> verified{0};
+  metrics::Histogram& skew_seconds;
+  SkewRecord skew;
   LogLimiter log;
   RateLimiter rate;
 };
 
 class Metrics {
  public:
-  explicit Metrics(metrics::Registry& registry);
+  Metrics(metrics::Registry& registry, absl::Time now);
 
   SourceStats unknown;
   metrics::Histogram& body_bytes;

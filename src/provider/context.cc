@@ -186,4 +186,12 @@ std::optional<std::string_view> Context::OnlyOtherKey(const Value& value, const 
   return other;
 }
 
+std::optional<std::string_view> Context::JsonBytes(const Value& value) {
+  const JsonState* json = Json();
+  if (json == nullptr) return std::nullopt;
+  if (value.source == Source::kJson) return SliceJson(*json, value.path);
+  if (value.source == Source::kItem && json->selected != nullptr) return SliceJson(*json->selected, value.path);
+  return std::nullopt;
+}
+
 }  // namespace hookstream::provider

@@ -63,6 +63,10 @@ class Context {
   // several.
   std::optional<std::string_view> OnlyOtherKey(const Value& value, const std::vector<std::string>& known);
 
+  // The bytes in the document of the JSON value of any kind that `value` (json or item) names; nullopt: it is not
+  // there.
+  std::optional<std::string_view> JsonBytes(const Value& value);
+
   // First value of the header, whose name is compared without case.
   std::optional<std::string_view> Header(std::string_view name) const;
   size_t CountHeader(std::string_view name) const;

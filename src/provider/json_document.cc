@@ -150,6 +150,15 @@ std::string_view Trimmed(std::string_view text) {
   return cursor.Take();
 }
 
+std::optional<std::string_view> Slice(Position at, const std::vector<std::string>& path) {
+  for (const std::string& token : path) {
+    const std::optional<Position> next = Step(at, token);
+    if (!next) return std::nullopt;
+    at = *next;
+  }
+  return at.bytes;
+}
+
 }  // namespace
 
 JsonState::~JsonState() {
@@ -215,13 +224,11 @@ SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path) {
 }
 
 std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path) {
-  Position at{json.root, Trimmed(json.text)};
-  for (const std::string& token : path) {
-    const std::optional<Position> next = Step(at, token);
-    if (!next) return std::nullopt;
-    at = *next;
-  }
-  return at.bytes;
+  return Slice({json.root, Trimmed(json.text)}, path);
+}
+
+std::optional<std::string_view> SliceJson(const JsonItem& item, const std::vector<std::string>& path) {
+  return Slice({item.item, item.bytes}, path);
 }
 
 }  // namespace hookstream::provider

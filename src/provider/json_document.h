@@ -54,5 +54,6 @@ SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path);
 
 // The bytes of the value at the path.
 std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path);
+std::optional<std::string_view> SliceJson(const JsonItem& item, const std::vector<std::string>& path);
 
 }  // namespace hookstream::provider

@@ -48,16 +48,6 @@ EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, cons
   return nullptr;
 }
 
-bool Fits(Scheme scheme, EVP_PKEY* key) {
-  if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
-  if (scheme == Scheme::kRsaSha1 || scheme == Scheme::kRsaSha256) {
-    return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= 2048;
-  }
-  char group[64];
-  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
-         std::string_view(group) == "prime256v1";
-}
-
 std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
   std::string expected;
   switch (form) {
@@ -82,6 +72,21 @@ std::string ExpectedForm(const provider::VerifyRule& rule, KeyForm form) {
 }
 
 }  // namespace
+
+bool FitsScheme(Scheme scheme, const EVP_PKEY* key) {
+  if (scheme == Scheme::kEd25519) return EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519;
+  if (scheme == Scheme::kRsaSha1 || scheme == Scheme::kRsaSha256) {
+    return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && EVP_PKEY_get_bits(key) >= 2048;
+  }
+  char group[64];
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) == 1 &&
+         std::string_view(group) == "prime256v1";
+}
+
+const EVP_MD* SchemeHash(Scheme scheme) {
+  if (scheme == Scheme::kEd25519) return nullptr;
+  return scheme == Scheme::kRsaSha1 ? EVP_sha1() : EVP_sha256();
+}
 
 absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyForm form, std::string_view secret) {
   const auto refuse = [&] { return absl::InvalidArgumentError(ExpectedForm(rule, form)); };
@@ -112,7 +117,7 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
       key.public_key.reset(ReadPublicKey(scheme, form, secret, *bytes));
     }
     ERR_clear_error();
-    if (!key.public_key || !Fits(scheme, key.public_key.get())) return refuse();
+    if (!key.public_key || !FitsScheme(scheme, key.public_key.get())) return refuse();
   } else {
     key.mac = MakeMacKey(scheme, *bytes);
   }
@@ -122,13 +127,11 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
 
 bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts,
                     std::string_view signature) {
-  if (!Fits(scheme, key)) return false;
+  if (!FitsScheme(scheme, key)) return false;
   std::string text;
   for (const std::string_view part : parts) text += part;
   const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
-  const EVP_MD* hash = scheme == Scheme::kEd25519   ? nullptr
-                       : scheme == Scheme::kRsaSha1 ? EVP_sha1()
-                                                    : EVP_sha256();
+  const EVP_MD* hash = SchemeHash(scheme);
   const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key) == 1 &&
                   EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text), text.size()) == 1;
   // A wrong signature leaves entries in the thread's error queue.

@@ -32,6 +32,11 @@ struct DecodedSecret {
 absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, provider::KeyForm form,
                                         std::string_view secret);
 
+// Whether the key, public or private, is of the kind that a scheme of provider::IsPublicKey works with.
+bool FitsScheme(provider::Scheme scheme, const EVP_PKEY* key);
+// What such a scheme hashes the text with; nullptr: the signature does that itself.
+const EVP_MD* SchemeHash(provider::Scheme scheme);
+
 // True when `signature` is the key's over the joined parts; ECDSA's in DER. False as well for a key of another kind.
 bool CheckPublicKey(provider::Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts,
                     std::string_view signature);

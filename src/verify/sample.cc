@@ -5,12 +5,12 @@
 #include <map>
 #include <optional>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "provider/encoding.h"
 #include "provider/time_text.h"
+#include "verify/draft.h"
 
 namespace hookstream::verify {
 namespace {
@@ -401,18 +401,6 @@ std::vector<BodyPlace> BodyPlaces(const std::vector<provider::TemplateNode>& nod
     }
   }
   return places;
-}
-
-std::string FormEncoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("-._*", absl::string_view(&c, 1))) {
-      out.push_back(c);
-    } else {
-      absl::StrAppend(&out, "%", provider::EncodeHex(std::string_view(&c, 1)));
-    }
-  }
-  return out;
 }
 
 // The type is the name of the document's only other member (Telegram).

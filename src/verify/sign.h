@@ -1,5 +1,6 @@
-// Makes a request as the provider would send it, from the same rules that verify it. For `hookstream send`, tests and
-// load generators.
+// Makes a request as the provider would send it, from the same rules that verify it: credentials, signatures and signed
+// times go where the preset reads them, in headers, the query or the body (each item of a body whose items are signed).
+// For `hookstream send`, tests and load generators.
 #pragma once
 
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "provider/provider.h"
+#include "verify/private_key.h"
 #include "verify/verifier.h"
 
 namespace hookstream::verify {
@@ -25,6 +27,8 @@ struct SignInput {
   std::string id;
   // Empty: what the provider sends with such a body.
   std::string content_type;
+  // Signs where the preset checks with a public key, whose owner the provider is; outlives the call.
+  const PrivateKey* private_key = nullptr;
 };
 
 struct SignedRequest {
@@ -32,11 +36,16 @@ struct SignedRequest {
   // The input's, with the query parameters that the rule asks for.
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
+  // The input's bytes, but for what stands in the body itself: a token, a signature, a signed time or id. What is there
+  // already is replaced, what is missing is added where the preset reads it.
   std::string body;
 };
 
-// UNIMPLEMENTED for what only the provider can make (public-key schemes, signatures inside the body);
-// INVALID_ARGUMENT for a key or body that does not fit.
+// `key.secret` is the shared secret, written as in the source's configuration; with a public-key scheme it is not read,
+// and `input.private_key` signs. `key.id` goes where a preset reads which key it was.
+// INVALID_ARGUMENT: a key that does not fit, no private key where one is needed, or a body that has no place for what
+// the preset reads in it. UNIMPLEMENTED: the preset reads its signature or time from something computed; no built-in
+// one does.
 absl::StatusOr<SignedRequest> Sign(const provider::Provider& provider, const Key& key, const SignInput& input,
                                    const Params& params = {});
 

@@ -490,9 +490,9 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
     if (reason != Reason::kNone) return refuse(reason);
   }
   if (time) {
+    verdict.signed_at = time->time;
     const Reason reason = CheckWindow(*spec.time, options, time->time, now);
     if (reason != Reason::kNone) return refuse(reason);
-    verdict.signed_at = time->time;
   }
   for (const provider::Requirement* requirement : rule.require) {
     const auto value = requirement->value.Text(context);

@@ -76,7 +76,8 @@ struct Verdict {
   std::string_view scheme;
   // The key that matched (also with kKeyNotValidNow); lives as long as the verifier and the verdict.
   std::string_view key_id;
-  // The time that the provider signed; given on success only.
+  // The time that the provider signed, once the signature is right: also with kTimestampStale and kTimestampFuture, so
+  // that a clock that is wrong can be told from a replay.
   std::optional<absl::Time> signed_at;
   // With kKeyNotFetched: what to fetch and put into the ring before the request is verified again. Null: not now.
   std::shared_ptr<const KeyRequest> fetch;

@@ -522,6 +522,107 @@ TEST_F(IngestTest, HitsPerKeyGoOnOverAReload) {
   EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_key_hits_total{key=\"k2\",source=\"acme\"} 2"));
 }
 
+TEST_F(IngestTest, CountsRequestsByWhatBecameOfThem) {
+  const absl::Time start = clock_.WallNow();
+  clock_.Advance(absl::Minutes(5));
+  Accept(AcmeRequest("{}"));
+  Accept(AcmeRequest("{}"));
+  for (int i = 0; i < 3; ++i) Refuse(AcmeRequest("{}", "wrong"));
+  OwnedRequest unsigned_request;
+  unsigned_request.body = "{}";
+  Refuse(unsigned_request);
+  OwnedRequest other_method = AcmeRequest("{}");
+  other_method.method = "DELETE";
+  Refuse(other_method);
+  SourceInfo info = ingest_.ListSources().at(0);
+  EXPECT_EQ(info.counting_since, start);
+  EXPECT_EQ(info.accepted, 2);
+  EXPECT_EQ(info.refused, 5);
+  EXPECT_EQ(info.verified, 6);
+  EXPECT_EQ(info.would_refuse, 0);
+  ASSERT_EQ(info.refused_by.size(), 3u);
+  EXPECT_EQ(info.refused_by[0].reason, "signature_mismatch");
+  EXPECT_EQ(info.refused_by[0].count, 3);
+  EXPECT_EQ(info.refused_by[1].reason, "method_not_allowed");
+  EXPECT_EQ(info.refused_by[2].reason, "signature_missing");
+
+  SourceConfig audit = Acme();
+  audit.enforce = false;
+  Use({audit});
+  Accept(AcmeRequest("{}", "wrong"));
+  info = ingest_.ListSources().at(0);
+  EXPECT_EQ(info.would_refuse, 1);
+  EXPECT_EQ(info.would_refuse_by.at(0).reason, "signature_mismatch");
+  EXPECT_EQ(info.accepted, 3);
+  EXPECT_EQ(info.refused, 5) << "goes on over a reload";
+  EXPECT_EQ(info.verified, 7);
+}
+
+TEST_F(IngestTest, ASourceOrKeyThatComesBackCountsAnew) {
+  Accept(AcmeRequest("{}"));
+  Use({});
+  clock_.Advance(absl::Hours(1));
+  Use({Acme()});
+  SourceInfo info = ingest_.ListSources().at(0);
+  EXPECT_EQ(info.counting_since, clock_.WallNow());
+  EXPECT_EQ(info.accepted, 0) << "the number belongs to the time that is given with it";
+  EXPECT_EQ(info.keys.at(0).hits, 0);
+  EXPECT_EQ(info.keys.at(0).counting_since, clock_.WallNow());
+  Accept(AcmeRequest("{}"));
+  EXPECT_EQ(ingest_.ListSources().at(0).keys.at(0).hits, 1);
+  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_key_hits_total{key=\"k1\",source=\"acme\"} 2"));
+}
+
+TEST_F(IngestTest, AKeysLastHitIsAMetric) {
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("hookstream_ingest_key_last_hit_timestamp_seconds{key=\"k1\",source=\"acme\"} 0"));
+  clock_.Advance(absl::Seconds(25));
+  Accept(AcmeRequest("{}"));
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("hookstream_ingest_key_last_hit_timestamp_seconds{key=\"k1\",source=\"acme\"} 1700000025"));
+}
+
+TEST_F(IngestTest, RecordsHowFarSignedTimesAreOff) {
+  SourceConfig source;
+  source.name = "stripe";
+  source.preset = Preset("stripe");
+  source.keys = {{.id = "k", .secret = "s"}};
+  Use({source});
+  EXPECT_FALSE(ingest_.ListSources().at(0).skew);
+  const auto send = [&](absl::Duration late, std::string_view secret = "s") {
+    verify::SignInput input;
+    input.body = "{}";
+    input.url = "https://h/x";
+    input.now = clock_.WallNow() - late;
+    const auto made = verify::Sign(*source.preset, {.id = "k", .secret = std::string(secret)}, input);
+    ASSERT_TRUE(made.ok()) << made.status();
+    OwnedRequest request;
+    request.source = "stripe";
+    request.headers = made->headers;
+    request.body = made->body;
+    Send(request);
+  };
+  send(absl::Hours(9), "guessed");
+  EXPECT_FALSE(ingest_.ListSources().at(0).skew) << "what a stranger signs says nothing";
+  send(absl::Seconds(2));
+  send(absl::Seconds(-400));  // refused: the clock is ahead by more than the preset allows
+  send(absl::Seconds(30));
+  auto skew = ingest_.ListSources().at(0).skew;
+  ASSERT_TRUE(skew);
+  EXPECT_EQ(skew->last, absl::Seconds(30));
+  EXPECT_EQ(skew->last_at, clock_.WallNow());
+  EXPECT_EQ(skew->lowest, absl::Seconds(-400));
+  EXPECT_EQ(skew->highest, absl::Seconds(30));
+  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_signed_time_skew_seconds_count{source=\"stripe\"} 3"));
+  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_signed_time_skew_seconds_sum{source=\"stripe\"} -368"));
+  // The worst is of the recent past only; the last stays.
+  clock_.Advance(absl::Hours(3));
+  skew = ingest_.ListSources().at(0).skew;
+  ASSERT_TRUE(skew);
+  EXPECT_EQ(skew->last, absl::Seconds(30));
+  EXPECT_EQ(skew->lowest, std::nullopt);
+}
+
 TEST_F(IngestTest, ARequestUnderWayOutlivesItsSource) {
   store_.Hold();
   std::future<Outcome> outcome = Start(AcmeRequest("{}"));

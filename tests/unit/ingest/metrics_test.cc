@@ -31,6 +31,25 @@ TEST(RateLimiter, ASlowRateLetsOnePassAtATime) {
   EXPECT_EQ(limiter.Take(0.1, At(absl::Seconds(10))), absl::ZeroDuration());
 }
 
+TEST(SkewRecord, ForgetsTheHourBeforeTheLast) {
+  SkewRecord record;
+  const auto add = [&](absl::Duration skew, absl::Duration at) { record.Add(skew, absl::UnixEpoch() + at, {at}); };
+  EXPECT_FALSE(record.Read({absl::Hours(1)}));
+  add(absl::Seconds(-7), absl::Minutes(59));
+  add(absl::Seconds(3), absl::Minutes(61));
+  auto skew = record.Read({absl::Minutes(119)});
+  ASSERT_TRUE(skew);
+  EXPECT_EQ(skew->lowest, absl::Seconds(-7));
+  EXPECT_EQ(skew->highest, absl::Seconds(3));
+  skew = record.Read({absl::Minutes(121)});
+  EXPECT_EQ(skew->lowest, absl::Seconds(3));
+  add(absl::Seconds(4), absl::Minutes(121));
+  skew = record.Read({absl::Minutes(121)});
+  EXPECT_EQ(skew->lowest, absl::Seconds(3));
+  EXPECT_EQ(skew->highest, absl::Seconds(4));
+  EXPECT_EQ(skew->last_at, absl::UnixEpoch() + absl::Minutes(121));
+}
+
 TEST(LogLimiter, WritesTenLinesASecondAndCountsTheRest) {
   LogLimiter limiter;
   for (int i = 0; i < LogLimiter::kLinesMax; ++i) EXPECT_EQ(limiter.Admit(At(absl::ZeroDuration())), 0);

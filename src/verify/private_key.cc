@@ -1,0 +1,148 @@
+#include "verify/private_key.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "provider/encoding.h"
+#include "verify/key.h"
+
+namespace hookstream::verify {
+namespace {
+
+using provider::KeyForm;
+using provider::Scheme;
+
+struct BioDeleter {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+struct DigestDeleter {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+using Bio = std::unique_ptr<BIO, BioDeleter>;
+
+std::string Contents(const Bio& bio) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<size_t>(size)};
+}
+
+// OpenSSL fails here for want of memory or of randomness alone.
+void Require(bool ok) {
+  if (!ok) std::abort();
+}
+
+// For a file with a passphrase: none, instead of a question on the terminal.
+int NoPassphrase(char*, int, int, void*) { return 0; }
+
+std::string SpkiDer(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  Require(size > 0);
+  std::string bytes(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return bytes;
+}
+
+absl::StatusOr<std::string> RawPublicKey(EVP_PKEY* key) {
+  size_t size = 0;
+  if (EVP_PKEY_get_raw_public_key(key, nullptr, &size) != 1) {
+    ERR_clear_error();
+    return absl::InvalidArgumentError("keys of this kind have no raw form (use key: pem or spki-base64)");
+  }
+  std::string bytes(size, '\0');
+  Require(EVP_PKEY_get_raw_public_key(key, reinterpret_cast<unsigned char*>(bytes.data()), &size) == 1);
+  return bytes;
+}
+
+absl::Status WrongKind(Scheme scheme) {
+  const std::string_view name = provider::SchemeName(scheme);
+  return absl::InvalidArgumentError(
+      absl::StrCat("the private key is of another kind than ", std::string(name), " works with"));
+}
+
+}  // namespace
+
+const provider::VerifyRule* PublicKeyRule(const provider::Provider& provider) {
+  const auto rule = std::find_if(provider.verify.begin(), provider.verify.end(),
+                                 [](const provider::VerifyRule& r) { return provider::IsPublicKey(r.scheme); });
+  return rule == provider.verify.end() ? nullptr : &*rule;
+}
+
+absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  EVP_PKEY* key = bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr) : nullptr;
+  ERR_clear_error();
+  if (key == nullptr) {
+    return absl::InvalidArgumentError("is no private key in PEM without a passphrase (-----BEGIN PRIVATE KEY-----)");
+  }
+  return PrivateKey(key);
+}
+
+absl::StatusOr<PrivateKey> PrivateKey::Generate(Scheme scheme) {
+  EVP_PKEY* key = nullptr;
+  switch (scheme) {
+    case Scheme::kEd25519: key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"); break;
+    case Scheme::kEcdsaP256: key = EVP_EC_gen("P-256"); break;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("scheme ", std::string(provider::SchemeName(scheme)), " has no private keys"));
+  }
+  Require(key != nullptr);
+  return PrivateKey(key);
+}
+
+std::string PrivateKey::Pem() const {
+  const Bio bio(BIO_new(BIO_s_mem()));
+  Require(bio && PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  return Contents(bio);
+}
+
+absl::StatusOr<std::string> PrivateKey::PublicKey(const provider::VerifyRule& rule) const {
+  if (!FitsScheme(rule.scheme, key_.get())) return WrongKind(rule.scheme);
+  std::string text;
+  switch (rule.key_form) {
+    case KeyForm::kPem: {
+      const Bio bio(BIO_new(BIO_s_mem()));
+      Require(bio && PEM_write_bio_PUBKEY(bio.get(), key_.get()) == 1);
+      text = Contents(bio);
+      break;
+    }
+    case KeyForm::kSpkiBase64: text = provider::EncodeBase64(SpkiDer(key_.get())); break;
+    case KeyForm::kHex:
+    case KeyForm::kBase64: {
+      auto raw = RawPublicKey(key_.get());
+      if (!raw.ok()) return raw;
+      text = rule.key_form == KeyForm::kHex ? provider::EncodeHex(*raw) : provider::EncodeBase64(*raw);
+      break;
+    }
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("a public key has no form '", std::string(provider::KeyFormName(rule.key_form)), "'"));
+  }
+  return rule.key_prefix + text;
+}
+
+absl::StatusOr<std::string> PrivateKey::Sign(Scheme scheme, std::span<const std::string_view> parts) const {
+  if (!FitsScheme(scheme, key_.get())) return WrongKind(scheme);
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+  const EVP_MD* hash = SchemeHash(scheme);
+  size_t size = 0;
+  Require(context && EVP_DigestSignInit(context.get(), nullptr, hash, nullptr, key_.get()) == 1 &&
+          EVP_DigestSign(context.get(), nullptr, &size, bytes, text.size()) == 1);
+  std::string signature(size, '\0');
+  Require(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes,
+                         text.size()) == 1);
+  // An ECDSA signature in DER may be shorter than what was announced.
+  signature.resize(size);
+  return signature;
+}
+
+}  // namespace hookstream::verify
