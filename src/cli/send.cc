@@ -102,7 +102,7 @@ struct Send {
   }
 
   void GenerateKey(const provider::Provider& preset, const provider::VerifyRule& rule) {
-    const auto key = verify::PrivateKey::Generate(rule.scheme);
+    const auto key = verify::PrivateKey::Generate(provider::KeyScheme(rule));
     if (!key.ok()) FailUsage(std::string(key.status().message()));
     const auto public_key = key->PublicKey(rule);
     if (!public_key.ok()) FailUsage(std::string(public_key.status().message()));

@@ -33,6 +33,8 @@ Response RefusedResponse(const ingest::Refused& refused) {
     case Reason::kRateLimited: return ErrorResponse(429, "rate_limited", "too many requests for this source");
     case Reason::kStoreFull: return ErrorResponse(503, "overloaded", "no more can be stored now");
     case Reason::kUnavailable: return ErrorResponse(503, "unavailable", "nothing can be stored now");
+    case Reason::kNotFetched:
+      return ErrorResponse(503, "not_fetched", "what the provider publishes could not be fetched now");
   }
   return ErrorResponse(500, "internal", "unknown outcome");
 }

@@ -1,6 +1,7 @@
 #include "ingest/ingest.h"
 
 #include <algorithm>
+#include <future>
 #include <numeric>
 #include <span>
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "hookstream/v1/event.pb.h"
+#include "ingest/key_fetcher.h"
 #include "ingest/metrics.h"
 #include "ingest/trace_context.h"
 #include "ingest/wire.h"
@@ -28,6 +30,8 @@ constexpr absl::Duration kDedupeWindowMax = absl::Hours(30 * 24);
 // What a sender is told: soon for a queue that empties in moments, later for an engine that recovers.
 constexpr absl::Duration kRetryWhenFull = absl::Seconds(2);
 constexpr absl::Duration kRetryWhenUnavailable = absl::Seconds(5);
+// Under which the hits of all fetched keys are counted.
+constexpr std::string_view kFetchedKeyId = "fetched";
 
 // abseil's string view is not std's in this build.
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
@@ -149,14 +153,15 @@ std::string_view ReasonName(Reason reason) {
     case Reason::kRateLimited: return "rate_limited";
     case Reason::kStoreFull: return "store_full";
     case Reason::kUnavailable: return "unavailable";
+    case Reason::kNotFetched: return "not_fetched";
   }
   return "unknown";
 }
 
 struct Ingest::Source {
   const std::shared_ptr<KeyStats>* FindKey(std::string_view id) const {
-    for (size_t i = 0; i < config.keys.size(); ++i) {
-      if (config.keys[i].id == id) return &keys[i];
+    for (size_t i = 0; i < named_keys.size(); ++i) {
+      if (named_keys[i].id == id) return &keys[i];
     }
     return nullptr;
   }
@@ -171,7 +176,11 @@ struct Ingest::Source {
   std::optional<Reply> rejected;
   // Shared with the sources of this name before and after a reload.
   std::shared_ptr<SourceStats> stats;
-  std::vector<std::shared_ptr<KeyStats>> keys;  // as config.keys
+  // All keys that may verify: the configuration's, its further values that are keys, the learnt ones, and the fetched
+  // ones as one.
+  std::vector<verify::Key> named_keys;
+  std::vector<std::shared_ptr<KeyStats>> keys;  // as named_keys
+  std::shared_ptr<verify::KeyRing> ring;
 };
 
 struct Ingest::Snapshot {
@@ -199,12 +208,23 @@ struct Ingest::Pending {
   Done done;
 };
 
+// A request that waits for a key, with everything that its views need.
+struct Ingest::Held {
+  std::string source;
+  std::string method;
+  std::string target;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  Done done;
+};
+
 Ingest::Ingest(Options options, store::Store& store, const Clock& clock, metrics::Registry& registry)
     : options_(std::move(options)),
       store_(store),
       clock_(clock),
       registry_(registry),
       metrics_(std::make_unique<Metrics>(registry, clock.WallNow())),
+      key_fetcher_(std::make_unique<KeyFetcher>(options_.fetch, clock)),
       snapshot_(std::make_shared<const Snapshot>()) {}
 
 Ingest::~Ingest() = default;
@@ -214,11 +234,12 @@ std::shared_ptr<const Ingest::Snapshot> Ingest::Current() const {
   return snapshot_;
 }
 
-absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
+absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std::vector<SourceConfig>& sources,
+                                                                      const LearntKeys& learnt) const {
   const auto before = Current();
   const absl::Time now = clock_.WallNow();
   auto after = std::make_shared<Snapshot>();
-  for (SourceConfig& config : sources) {
+  for (const SourceConfig& config : sources) {
     const auto invalid = [name = config.name](std::string_view what) {
       return absl::InvalidArgumentError(absl::StrCat("source \"", name, "\": ", Absl(what)));
     };
@@ -233,7 +254,15 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     if (!config.verification_none && unverifiable) {
       return invalid("its provider signs nothing, which needs \"verification: none\" in so many words");
     }
-    if (!config.verification_none && config.keys.empty()) return invalid("has no keys");
+    const bool learns = std::any_of(preset.handshakes.begin(), preset.handshakes.end(),
+                                    [](const provider::HandshakeRule& rule) { return !rule.learn.empty(); });
+    if (config.learn_keys_until != absl::InfinitePast() && !learns) {
+      return invalid("learn_keys_until: its provider tells no keys");
+    }
+    std::vector<verify::Key> keys = config.keys;
+    if (const auto known = learnt.find(config.name); learns && known != learnt.end()) {
+      for (const LearntKey& key : known->second) keys.push_back({.id = key.id, .secret = key.secret});
+    }
     if (config.dedupe_window < absl::ZeroDuration() || config.dedupe_window > kDedupeWindowMax) {
       return invalid("dedupe_window is 0 to 30 days");
     }
@@ -245,13 +274,14 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     auto source = std::make_unique<Source>();
     verify::Options verify_options;
     verify_options.max_age = config.max_age;
+    verify_options.keys_are_learnt = config.learn_keys_until != absl::InfinitePast();
     if (config.verification_none) {
       // Its rules would ask for keys; handshakes are still answered.
       source->without_rules = preset;
       source->without_rules->verify.clear();
     }
-    auto verifier = verify::Verifier::Create(source->without_rules ? *source->without_rules : preset, config.keys,
-                                             config.params, verify_options);
+    auto verifier = verify::Verifier::Create(source->without_rules ? *source->without_rules : preset, keys, config.params,
+                                             verify_options);
     if (!verifier.ok()) return invalid(std::string(verifier.status().message()));
     source->verifier = *std::move(verifier);
     source->allow = absl::StrJoin(preset.methods, ", ");
@@ -264,19 +294,119 @@ absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
     if (preset.rejected) source->rejected = verify::RenderReply(*preset.rejected);
     const Source* old = before->Find(config.name);
     source->stats = old != nullptr ? old->stats : std::make_shared<SourceStats>(registry_, config.name, now);
-    for (const verify::Key& key : config.keys) {
+    for (const std::string_view id : source->verifier->KeyIds()) {
+      const auto configured = std::find_if(keys.begin(), keys.end(), [&](const verify::Key& key) { return key.id == id; });
+      source->named_keys.push_back(configured != keys.end() ? *configured : verify::Key{.id = std::string(id), .secret = {}});
+    }
+    if (source->verifier->FetchesKeys()) source->named_keys.push_back({.id = std::string(kFetchedKeyId), .secret = {}});
+    const bool same_keys = old != nullptr && old->config.preset == config.preset && old->config.params == config.params;
+    source->ring = same_keys ? old->ring : std::make_shared<verify::KeyRing>(options_.trust);
+    for (const verify::Key& key : source->named_keys) {
       const auto* stats = old != nullptr ? old->FindKey(key.id) : nullptr;
       source->keys.push_back(stats != nullptr ? *stats
                                               : std::make_shared<KeyStats>(registry_, config.name, key.id, now));
     }
-    source->config = std::move(config);
+    source->config = config;
     std::string name = source->config.name;
     after->sources.emplace(std::move(name), std::move(source));
   }
+  return after;
+}
+
+absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
+  MutexLock build_lock(build_mutex_);
+  HS_ASSIGN_OR_RETURN(auto after, Build(sources, learnt_));
+  configured_ = std::move(sources);
   MutexLock lock(mutex_);
   snapshot_ = std::move(after);
   return absl::OkStatus();
 }
+
+absl::Status Ingest::Rebuild() {
+  HS_ASSIGN_OR_RETURN(auto after, Build(configured_, learnt_));
+  MutexLock lock(mutex_);
+  snapshot_ = std::move(after);
+  return absl::OkStatus();
+}
+
+absl::Status Ingest::RestoreLearntKeys() {
+  std::promise<absl::StatusOr<std::vector<store::Record>>> listed;
+  store_.ListRecords(std::string(kLearntKeysPrefix), [&listed](auto records) { listed.set_value(std::move(records)); });
+  HS_ASSIGN_OR_RETURN(const std::vector<store::Record> records, listed.get_future().get());
+  MutexLock lock(build_mutex_);
+  for (const store::Record& record : records) {
+    HS_ASSIGN_OR_RETURN(learnt_[std::string(LearntKeysSource(record.name))], ParseLearntKeys(record.value));
+  }
+  return absl::OkStatus();
+}
+
+void Ingest::LearnKey(const std::string& source, std::string secret, absl::Time now,
+                      absl::AnyInvocable<void(absl::Status) &&> done) {
+  absl::Status status;
+  store::Record record;
+  LearntKey key;
+  {
+    MutexLock lock(build_mutex_);
+    std::vector<LearntKey>& keys = learnt_[source];
+    const auto same = [&](const LearntKey& known) { return known.secret == secret; };
+    const auto configured = std::find_if(configured_.begin(), configured_.end(),
+                                         [&](const SourceConfig& config) { return config.name == source; });
+    const size_t count = keys.size() + (configured == configured_.end() ? 0 : configured->keys.size());
+    if (std::any_of(keys.begin(), keys.end(), same)) {
+      // The provider asks again: it is known, or will be when the first request is answered.
+      key.id.clear();
+    } else if (count >= verify::kMaxKeys) {
+      status = absl::ResourceExhaustedError("the source has as many keys as one can have");
+    } else {
+      key = {LearntKeyId(now, keys), std::move(secret), absl::FromUnixMillis(absl::ToUnixMillis(now))};
+      keys.push_back(key);
+      // A secret that the preset can't use must not stand in the way of the others.
+      status = Rebuild();
+      if (!status.ok()) keys.pop_back();
+    }
+    record = {LearntKeysRecord(source), EncodeLearntKeys(keys)};
+  }
+  if (!status.ok()) return std::move(done)(status);
+  store_.PutRecord(std::move(record), [this, source, id = key.id, done = std::move(done)](absl::Status stored) mutable {
+    if (!stored.ok() && !id.empty()) {
+      MutexLock lock(build_mutex_);
+      std::erase_if(learnt_[source], [&](const LearntKey& known) { return known.id == id; });
+      stored.Update(Rebuild());
+    }
+    if (stored.ok() && !id.empty()) Log(LogLevel::kWarning, "key learnt", {{"source", source}, {"key", id}});
+    std::move(done)(stored);
+  });
+}
+
+absl::StatusOr<std::vector<LearntKey>> Ingest::ListLearntKeys(std::string_view source) const {
+  MutexLock lock(build_mutex_);
+  const auto found = learnt_.find(source);
+  if (found != learnt_.end()) return found->second;
+  if (Current()->Find(source) == nullptr) return absl::NotFoundError("there is no such source");
+  return std::vector<LearntKey>();
+}
+
+void Ingest::ForgetLearntKey(std::string_view source, std::string_view key_id,
+                             absl::AnyInvocable<void(absl::Status) &&> done) {
+  absl::Status status;
+  store::Record record;
+  {
+    MutexLock lock(build_mutex_);
+    const auto found = learnt_.find(source);
+    const size_t erased = found == learnt_.end()
+                              ? 0
+                              : std::erase_if(found->second, [&](const LearntKey& key) { return key.id == key_id; });
+    if (erased == 0) {
+      status = absl::NotFoundError("the source has no such learnt key");
+    } else {
+      record = {LearntKeysRecord(source), EncodeLearntKeys(found->second)};
+      status = Rebuild();
+    }
+  }
+  if (!status.ok()) return std::move(done)(status);
+  store_.PutRecord(std::move(record), std::move(done));
+}
+
 
 void Ingest::SetHealth(const absl::Status& health) {
   const bool was = available_.exchange(health.ok());
@@ -331,7 +461,58 @@ Ingest::Admission Ingest::Admit(std::string_view name, std::string_view method) 
   return admission;
 }
 
-void Ingest::Handle(HttpRequest request, Done done) {
+void Ingest::Handle(HttpRequest request, Done done) { Process(std::move(request), std::move(done), /*again=*/false); }
+
+void Ingest::WaitForKey(const Source& source, const verify::Verdict& verdict, HttpRequest request, Done done) {
+  auto held = std::make_shared<Held>();
+  held->source = request.source;
+  held->method = request.method;
+  held->target = request.target;
+  for (const Header& header : request.headers) held->headers.emplace_back(header.name, header.value);
+  held->body = std::move(request.body);
+  held->done = std::move(done);
+  key_fetcher_->Want(source.ring, verdict.fetch, [this, held] {
+    std::vector<Header> headers;
+    for (const auto& [name, value] : held->headers) headers.push_back({name, value});
+    Process({held->source, held->method, held->target, headers, std::move(held->body)}, std::move(held->done),
+            /*again=*/true);
+  });
+}
+
+void Ingest::AnswerHandshake(std::shared_ptr<const Snapshot> snapshot, const Source& source, verify::Handshake handshake, absl::Time now, Done done) {
+  SourceStats& stats = *source.stats;
+  const std::string& name = source.config.name;
+  // What has to be done before the answer, and how it went.
+  auto finish = [this, snapshot = std::move(snapshot), &source, done = std::move(done),
+                 reply = std::move(handshake.reply)](absl::Status status) mutable {
+    if (!status.ok()) return std::move(done)(Refuse(source, Reason::kNotFetched, kRetryWhenUnavailable, std::string(status.message())));
+    source.stats->handshakes.Increment();
+    // Anyone can send one that needs no signature.
+    if (const auto suppressed = source.stats->log.Admit(clock_.MonoNow())) {
+      Log(LogLevel::kInfo, "handshake answered",
+          {{"source", source.config.name}, {"status", reply.status}, {"suppressed", *suppressed}});
+    }
+    std::move(done)(std::move(reply));
+  };
+  if (!handshake.fetch_url.empty()) {
+    if (!options_.fetch) return finish(absl::UnavailableError("nothing can be fetched"));
+    return options_.fetch({handshake.fetch_url, {}}, [finish = std::move(finish)](absl::StatusOr<Fetched> fetched) mutable {
+      finish(fetched.status());
+    });
+  }
+  if (!handshake.learnt_key.empty()) {
+    if (now < source.config.learn_keys_until) {
+      return LearnKey(name, std::move(handshake.learnt_key), now, std::move(finish));
+    }
+    if (const auto suppressed = stats.log.Admit(clock_.MonoNow())) {
+      Log(LogLevel::kWarning, "a provider told a key, and the source does not learn keys now (learn_keys_until)",
+          {{"source", name}, {"suppressed", *suppressed}});
+    }
+  }
+  finish(absl::OkStatus());
+}
+
+void Ingest::Process(HttpRequest request, Done done, bool again) {
   const auto snapshot = Current();
   std::optional<Refused> refused;
   const Source* source = Check(*snapshot, request.source, request.method, refused);
@@ -341,7 +522,7 @@ void Ingest::Handle(HttpRequest request, Done done) {
   SourceStats& stats = *source->stats;
   const MonoTime started = clock_.MonoNow();
 
-  if (config.requests_per_second_max > 0) {
+  if (config.requests_per_second_max > 0 && !again) {
     const absl::Duration wait = stats.rate.Take(config.requests_per_second_max, started);
     if (wait > absl::ZeroDuration()) {
       return std::move(done)(Refuse(*source, Reason::kRateLimited, absl::Ceil(wait, absl::Seconds(1))));
@@ -363,15 +544,9 @@ void Ingest::Handle(HttpRequest request, Done done) {
 
   const auto answer_handshake = [&](verify::HandshakePhase phase, std::string_view key_id) {
     if (preset.handshakes.empty()) return false;
-    auto reply = verify::MatchHandshake(*source->verifier, context, phase, key_id, received_at);
-    if (!reply) return false;
-    stats.handshakes.Increment();
-    // Anyone can send one that needs no signature.
-    if (const auto suppressed = stats.log.Admit(started)) {
-      Log(LogLevel::kInfo, "handshake answered",
-          {{"source", config.name}, {"status", reply->status}, {"suppressed", *suppressed}});
-    }
-    std::move(done)(*std::move(reply));
+    auto handshake = verify::MatchHandshake(*source->verifier, context, phase, key_id, received_at);
+    if (!handshake) return false;
+    AnswerHandshake(snapshot, *source, *std::move(handshake), received_at, std::move(done));
     return true;
   };
 
@@ -379,12 +554,20 @@ void Ingest::Handle(HttpRequest request, Done done) {
 
   Verified verified{.verdict = {}, .required = !config.verification_none};
   if (verified.required) {
-    verified.verdict = source->verifier->Verify(context, received_at);
+    verified.verdict = source->verifier->Verify(context, received_at, source->ring.get());
+    // Whether it is genuine is unknown: never a 401, and never accepted.
+    if (verified.verdict.reason == verify::Reason::kKeyNotFetched) {
+      if (verified.verdict.fetch != nullptr && !again) {
+        return WaitForKey(*source, verified.verdict, std::move(request), std::move(done));
+      }
+      return std::move(done)(Refuse(*source, Reason::kNotFetched, kRetryWhenUnavailable));
+    }
     stats.verified.fetch_add(1, std::memory_order_relaxed);
     if (verified.verdict.signed_at) stats.SignedAt(*verified.verdict.signed_at, received_at, started);
     const auto reason = static_cast<size_t>(verified.verdict.reason);
     if (verified.verdict.ok) {
-      if (const auto* key = source->FindKey(verified.verdict.key_id)) (*key)->Hit(received_at);
+      const bool fetched = verified.verdict.fetched != nullptr;
+      if (const auto* key = source->FindKey(fetched ? kFetchedKeyId : verified.verdict.key_id)) (*key)->Hit(received_at);
     } else {
       (config.enforce ? stats.failed : stats.audited)[reason].Increment();
       if (const auto suppressed = stats.log.Admit(started)) {
@@ -580,7 +763,7 @@ std::vector<SourceInfo> Ingest::ListSources() const {
     ReadCounts(*source->stats, info);
     info.skew = source->stats->skew.Read(now);
     for (size_t i = 0; i < source->keys.size(); ++i) {
-      const verify::Key& key = source->config.keys[i];
+      const verify::Key& key = source->named_keys[i];
       const int64_t last = source->keys[i]->last_hit_nanos.load(std::memory_order_relaxed);
       info.keys.push_back({.id = key.id,
                            .not_before = key.not_before,

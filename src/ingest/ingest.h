@@ -14,6 +14,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,14 +27,17 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "ingest/learnt_keys.h"
 #include "metrics/metrics.h"
 #include "provider/provider.h"
 #include "provider/request.h"
 #include "store/store.h"
 #include "verify/handshake.h"
+#include "verify/key_ring.h"
 #include "verify/verifier.h"
 
 namespace hookstream::ingest {
@@ -51,7 +56,23 @@ struct SourceConfig {
   std::optional<absl::Duration> max_age;  // instead of the preset's
   double requests_per_second_max = 0;     // 0: no limit; a burst of one second's worth passes
   int64_t body_bytes_max = 25 << 20;      // the preset's own limit applies too
+  // Until then a key that the provider tells in a handshake is kept; InfinitePast: none is. Who posts first in that time
+  // has his key taken, so it should be short. Learnt keys count in addition to `keys`, also afterwards.
+  absl::Time learn_keys_until = absl::InfinitePast();
 };
+
+// An HTTPS request to the world outside: GET, or POST of JSON where there is some.
+struct FetchRequest {
+  std::string url;
+  std::string json;
+};
+struct Fetched {
+  std::string body;
+  std::optional<absl::Duration> max_age;  // as Cache-Control says
+};
+// Never blocks; calls back exactly once, on a thread of its own, with the answer of a 2xx or with why there is none. Sees
+// to limits and to which addresses may be reached.
+using Fetch = std::function<void(FetchRequest, absl::AnyInvocable<void(absl::StatusOr<Fetched>) &&>)>;
 
 struct Options {
   // Scheme and authority that providers post to, e.g. "https://hooks.example.com": what a signed URL is built from.
@@ -59,6 +80,11 @@ struct Options {
   std::string public_url;
   // Tells this process's requests from those of another: the first half of a request id.
   uint64_t instance = 0;
+  // For keys that providers publish, and confirmations. Empty: requests that need one are refused with kNotFetched. Its
+  // owner is stopped after the edge and before this is destroyed.
+  Fetch fetch;
+  // Roots for the certificates of signatures.
+  verify::TrustStore trust;
 };
 
 // --- a request ---
@@ -85,8 +111,9 @@ enum class Reason : uint8_t {
   kRateLimited,       // 429, `retry_after` is set
   kStoreFull,         // 503, `retry_after` is set: too much in the queue, or the disk limit is reached
   kUnavailable,       // 503, `retry_after` is set: not ready, or stopped accepting after a failure
+  kNotFetched,        // 503, `retry_after` is set: a provider's key or confirmation could not be had
 };
-inline constexpr size_t kReasonCount = 7;
+inline constexpr size_t kReasonCount = 8;
 std::string_view ReasonName(Reason reason);  // "unknown_source", ...
 
 // An answer that the provider's preset prescribes: to a handshake, or instead of the usual one.
@@ -153,6 +180,7 @@ struct SourceInfo {
   std::optional<SignedTimeSkew> skew;
 };
 
+class KeyFetcher;
 class Metrics;
 struct SourceStats;
 
@@ -166,6 +194,10 @@ class Ingest {
 
   Ingest(Options options, store::Store& store, const Clock& clock, metrics::Registry& registry);
   ~Ingest();
+
+  // Reads what earlier runs have learnt; blocks. Called once, before the first ReplaceSources and after the store's
+  // start. DATA_LOSS: what is there can't be read.
+  absl::Status RestoreLearntKeys();
 
   // Makes this the set of sources, atomically: a request sees the old one or the new one. Counters of a source and key
   // that stay go on. INVALID_ARGUMENT names the source and what is wrong; the old set then stays.
@@ -181,12 +213,32 @@ class Ingest {
   // In the order of their names.
   std::vector<SourceInfo> ListSources() const;
 
+  // With their secrets, for the one who has to enter them at the provider (Notion). NOT_FOUND: no such source.
+  absl::StatusOr<std::vector<LearntKey>> ListLearntKeys(std::string_view source) const;
+  // Durable when `done` runs. NOT_FOUND: no such source or key.
+  void ForgetLearntKey(std::string_view source, std::string_view key_id, absl::AnyInvocable<void(absl::Status) &&> done);
+
  private:
   struct Source;
   struct Snapshot;
   struct Pending;
+  struct Held;
+  using LearntKeys = std::map<std::string, std::vector<LearntKey>, std::less<>>;
 
   std::shared_ptr<const Snapshot> Current() const;
+  // `again`: the request was here before, and waited for a key.
+  void Process(HttpRequest request, Done done, bool again);
+  // Makes a copy of the request wait until the key is there, or known not to be.
+  void WaitForKey(const Source& source, const verify::Verdict& verdict, HttpRequest request, Done done);
+  void AnswerHandshake(std::shared_ptr<const Snapshot> snapshot, const Source& source, verify::Handshake handshake,
+                       absl::Time now, Done done);
+  // Keeps the key, and makes it count, before `done`.
+  void LearnKey(const std::string& source, std::string secret, absl::Time now,
+                absl::AnyInvocable<void(absl::Status) &&> done);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> Build(const std::vector<SourceConfig>& sources,
+                                                        const LearntKeys& learnt) const;
+  // The set of sources again, with the keys that are known now.
+  absl::Status Rebuild() HS_REQUIRES(build_mutex_);
   // What needs no body: nullptr for an unknown source; `refused` is set when the request goes no further.
   const Source* Check(const Snapshot& snapshot, std::string_view name, std::string_view method,
                       std::optional<Refused>& refused);
@@ -202,6 +254,11 @@ class Ingest {
   const std::unique_ptr<Metrics> metrics_;
   std::atomic<bool> available_{true};
   std::atomic<uint64_t> next_request_{1};
+  std::unique_ptr<KeyFetcher> key_fetcher_;
+  // Held while a set of sources is made; mutex_ may be taken under it.
+  mutable Mutex build_mutex_;
+  std::vector<SourceConfig> configured_ HS_GUARDED_BY(build_mutex_);
+  LearntKeys learnt_ HS_GUARDED_BY(build_mutex_);
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ HS_GUARDED_BY(mutex_);
 };

@@ -1,5 +1,7 @@
 #include "provider/provider.h"
 
+#include <algorithm>
+
 namespace hookstream::provider {
 
 std::string_view SchemeName(Scheme scheme) {
@@ -70,6 +72,18 @@ std::string_view KeyFormName(KeyForm form) {
     case KeyForm::kX509Pem: return "x509-pem";
   }
   return "";
+}
+
+bool ReadsLeftOut(const Provider& provider, const Expression& expression,
+                  const std::map<std::string, std::string, std::less<>>& configured) {
+  bool left_out = false;
+  expression.ForEachValue([&](const Value& value) {
+    left_out |= value.source == Source::kSecret && !value.empty_if_absent &&
+                configured.find(value.name) == configured.end() &&
+                std::find(provider.optional_secrets.begin(), provider.optional_secrets.end(), value.name) !=
+                    provider.optional_secrets.end();
+  });
+  return left_out;
 }
 
 }  // namespace hookstream::provider

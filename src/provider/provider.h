@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -239,5 +241,10 @@ struct Provider {
   std::optional<ReplyRule> accepted;
   std::optional<ReplyRule> rejected;
 };
+
+// True when the expression reads a value that the source may leave out, and `configured` does: what asks for it is not
+// asked for then.
+bool ReadsLeftOut(const Provider& provider, const Expression& expression,
+                  const std::map<std::string, std::string, std::less<>>& configured);
 
 }  // namespace hookstream::provider

@@ -157,4 +157,19 @@ std::optional<std::string> EcdsaToDer(std::string_view numbers) {
   return out;
 }
 
+std::optional<std::string> EcdsaFromDer(std::string_view der) {
+  const unsigned char* at = Bytes(der);
+  const std::unique_ptr<ECDSA_SIG, SignatureDeleter> signature(
+      d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  ERR_clear_error();
+  if (!signature) return std::nullopt;
+  std::string numbers(64, '\0');
+  auto* out = reinterpret_cast<unsigned char*>(numbers.data());
+  if (BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), out, 32) != 32 ||
+      BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out + 32, 32) != 32) {
+    return std::nullopt;
+  }
+  return numbers;
+}
+
 }  // namespace hookstream::verify

@@ -43,5 +43,7 @@ bool CheckPublicKey(provider::Scheme scheme, EVP_PKEY* key, std::span<const std:
 
 // ECDSA's two numbers one after the other, as tokens have them (RFC 7518), in DER. nullopt: not 64 bytes.
 std::optional<std::string> EcdsaToDer(std::string_view numbers);
+// The other way. nullopt: no such signature of P-256.
+std::optional<std::string> EcdsaFromDer(std::string_view der);
 
 }  // namespace hookstream::verify

@@ -23,6 +23,9 @@ struct BioDeleter {
 struct DigestDeleter {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
+struct CertificateDeleter {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
 using Bio = std::unique_ptr<BIO, BioDeleter>;
 
 std::string Contents(const Bio& bio) {
@@ -59,6 +62,24 @@ absl::StatusOr<std::string> RawPublicKey(EVP_PKEY* key) {
   return bytes;
 }
 
+// A certificate that says nothing but the key, in PEM, valid for ten years.
+std::string SelfSigned(EVP_PKEY* key) {
+  const std::unique_ptr<X509, CertificateDeleter> certificate(X509_new());
+  X509* const x509 = certificate.get();
+  Require(x509 != nullptr && X509_set_version(x509, X509_VERSION_3) == 1 &&
+          ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) == 1 &&
+          X509_gmtime_adj(X509_getm_notBefore(x509), 0) != nullptr &&
+          X509_gmtime_adj(X509_getm_notAfter(x509), 10L * 365 * 86'400) != nullptr &&
+          X509_set_pubkey(x509, key) == 1);
+  X509_NAME* const name = X509_get_subject_name(x509);
+  const auto* const text = reinterpret_cast<const unsigned char*>("hookstream send");
+  Require(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0) == 1 &&
+          X509_set_issuer_name(x509, name) == 1 && X509_sign(x509, key, EVP_sha256()) > 0);
+  const Bio bio(BIO_new(BIO_s_mem()));
+  Require(bio && PEM_write_bio_X509(bio.get(), x509) == 1);
+  return Contents(bio);
+}
+
 absl::Status WrongKind(Scheme scheme) {
   const std::string_view name = provider::SchemeName(scheme);
   return absl::InvalidArgumentError(
@@ -69,7 +90,7 @@ absl::Status WrongKind(Scheme scheme) {
 
 const provider::VerifyRule* PublicKeyRule(const provider::Provider& provider) {
   const auto rule = std::find_if(provider.verify.begin(), provider.verify.end(),
-                                 [](const provider::VerifyRule& r) { return provider::IsPublicKey(r.scheme); });
+                                 [](const provider::VerifyRule& r) { return provider::IsPublicKey(provider::KeyScheme(r)); });
   return rule == provider.verify.end() ? nullptr : &*rule;
 }
 
@@ -88,6 +109,8 @@ absl::StatusOr<PrivateKey> PrivateKey::Generate(Scheme scheme) {
   switch (scheme) {
     case Scheme::kEd25519: key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"); break;
     case Scheme::kEcdsaP256: key = EVP_EC_gen("P-256"); break;
+    case Scheme::kRsaSha1:
+    case Scheme::kRsaSha256: key = EVP_RSA_gen(2048); break;
     default:
       return absl::InvalidArgumentError(
           absl::StrCat("scheme ", std::string(provider::SchemeName(scheme)), " has no private keys"));
@@ -103,7 +126,8 @@ std::string PrivateKey::Pem() const {
 }
 
 absl::StatusOr<std::string> PrivateKey::PublicKey(const provider::VerifyRule& rule) const {
-  if (!FitsScheme(rule.scheme, key_.get())) return WrongKind(rule.scheme);
+  const Scheme scheme = provider::KeyScheme(rule);
+  if (!FitsScheme(scheme, key_.get())) return WrongKind(scheme);
   std::string text;
   switch (rule.key_form) {
     case KeyForm::kPem: {
@@ -112,6 +136,7 @@ absl::StatusOr<std::string> PrivateKey::PublicKey(const provider::VerifyRule& ru
       text = Contents(bio);
       break;
     }
+    case KeyForm::kX509Pem: text = SelfSigned(key_.get()); break;
     case KeyForm::kSpkiBase64: text = provider::EncodeBase64(SpkiDer(key_.get())); break;
     case KeyForm::kHex:
     case KeyForm::kBase64: {

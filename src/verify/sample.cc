@@ -496,6 +496,41 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
   return sample;
 }
 
+// What its certificate's address has to look like, and what is signed, no rule of the preset can tell.
+Sample SnsSample(std::string_view type, std::string_view seed, absl::Time now) {
+  constexpr std::string_view kBody =
+      R"({"Type":$TYPE,"MessageId":"$UUID","TopicArn":"arn:aws:sns:eu-central-1:123456789012:orders",)"
+      R"("Subject":"Order 1042","Message":"{\"order\":1042}","Timestamp":"$ISO","SignatureVersion":"2","Signature":"",)"
+      R"("SigningCertURL":"https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",)"
+      R"("UnsubscribeURL":"https://sns.eu-central-1.amazonaws.com/?Action=Unsubscribe"})";
+  Sample sample;
+  const std::string id = WordId(seed, "message", 32, "0123456789abcdef");
+  sample.type = std::string(type);
+  sample.id = id;
+  sample.content_type = "text/plain; charset=UTF-8";
+  sample.body = absl::StrReplaceAll(
+      ToAbsl(kBody), {{"$TYPE", provider::JsonQuoted(type)},
+                      {"$UUID", id},
+                      {"$ISO", provider::FormatTimeText(now, provider::TimeUnit::kIso)}});
+  return sample;
+}
+
+// A form with XML in base64.
+Sample BraintreeSample(std::string_view type, std::string_view seed, absl::Time now) {
+  const std::string id = WordId(seed, "subscription", 6, "0123456789abcdefghijklmnopqrstuvwxyz");
+  const std::string xml = absl::StrCat(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<notification>\n  <kind>", ToAbsl(type),
+      "</kind>\n  <timestamp type=\"datetime\">", provider::FormatTimeText(now, provider::TimeUnit::kIso),
+      "</timestamp>\n  <subject>\n    <subscription>\n      <id>", id,
+      "</id>\n      <status>Active</status>\n    </subscription>\n  </subject>\n</notification>\n");
+  Sample sample;
+  sample.type = std::string(type);
+  sample.id = id;
+  sample.content_type = kFormType;
+  sample.body = absl::StrCat("bt_signature=&bt_payload=", FormEncoded(provider::EncodeBase64(xml) + "\n"));
+  return sample;
+}
+
 }  // namespace
 
 std::vector<std::string_view> SampleTypes(const Provider& provider) {
@@ -517,6 +552,8 @@ std::vector<std::string_view> SampleTypes(const Provider& provider) {
   }
   if (provider.family == "twilio") return {"message.delivered", "message.sent", "message.failed", "message.received"};
   if (provider.family == "slack") return {"message", "app_mention"};
+  if (provider.family == "aws-sns") return {"Notification"};
+  if (provider.family == "braintree") return {"subscription_charged_successfully", "dispute_opened"};
   if (provider.family == "openai") return {"response.completed", "response.failed", "batch.completed", "batch.failed"};
   return {};
 }
@@ -533,6 +570,8 @@ absl::StatusOr<Sample> SampleBody(const Provider& provider, std::string_view typ
     if (provider.family == "twilio") return TwilioSample(type, seed, now);
     if (provider.family == "slack") return SlackSample(type, seed, now);
     if (provider.family == "openai") return OpenAiSample(type, seed, now);
+    if (provider.family == "aws-sns") return SnsSample(type, seed, now);
+    if (provider.family == "braintree") return BraintreeSample(type, seed, now);
     return GenericSample(provider, type, seed, now);
   }();
   if (!sample.ok()) return sample;

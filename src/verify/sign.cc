@@ -9,6 +9,7 @@
 #include "provider/context.h"
 #include "provider/encoding.h"
 #include "provider/time_text.h"
+#include "verify/code.h"
 #include "verify/draft.h"
 #include "verify/key.h"
 
@@ -64,8 +65,9 @@ void SetTypeHeader(const Provider& provider, std::string_view type, Draft& draft
 }
 
 // What the rule's conditions and requirements ask for.
-absl::Status Satisfy(const VerifyRule& rule, Draft& draft) {
+absl::Status Satisfy(const Provider& provider, const VerifyRule& rule, const Params& params, Draft& draft) {
   for (const provider::Requirement& requirement : rule.require) {
+    if (provider::ReadsLeftOut(provider, requirement.expected, params)) continue;
     const Value& value = requirement.value.values.front();
     const std::optional<std::string> expected = draft.Text(requirement.expected);
     if (!expected) return absl::InvalidArgumentError(absl::StrCat("can't make ", requirement.name));
@@ -74,9 +76,9 @@ absl::Status Satisfy(const VerifyRule& rule, Draft& draft) {
   for (const Condition::Test& test : rule.when.tests) {
     const Value& value = test.value.values.front();
     const Condition::Pattern& pattern = test.any_of.front();
-    if (value.source == Source::kHeader && !draft.HasHeader(value.name) &&
-        (pattern.match == Condition::Match::kEquals || pattern.match == Condition::Match::kPrefix)) {
-      draft.SetHeader(value.name, pattern.text);
+    const bool missing = value.source == Source::kHeader ? !draft.HasHeader(value.name) : value.source == Source::kJson;
+    if (missing && (pattern.match == Condition::Match::kEquals || pattern.match == Condition::Match::kPrefix)) {
+      HS_RETURN_IF_ERROR(draft.Put(value, pattern.text));
     }
   }
   if (!draft.Holds(rule.when)) return absl::InvalidArgumentError("no rule of the preset is for such a request");
@@ -122,15 +124,58 @@ absl::StatusOr<std::string> OverSignedText(const VerifyRule& rule, std::string_v
       item);
 }
 
+// What a rule that is written in code signs, and brings into the request for it.
+absl::StatusOr<std::string> CodeText(const VerifyRule& rule, Draft& draft) {
+  if (rule.code == provider::Code::kContentful) {
+    draft.SetHeader("x-contentful-signed-headers", "content-type,x-contentful-signed-headers,x-contentful-timestamp");
+  }
+  std::vector<std::string> texts = draft.With([&](Context& context) { return CodeTexts(rule.code, context); });
+  if (texts.empty()) return absl::InvalidArgumentError("the request does not have what is signed");
+  return std::move(texts.front());
+}
+
+// A token with the claims that the rule asks for, valid for five minutes.
+absl::StatusOr<std::string> MakeToken(const Provider& provider, const VerifyRule& rule, const Key& key,
+                                      const SignInput& input, const Params& params, const Draft& draft) {
+  const Scheme scheme = provider::KeyScheme(rule);
+  const int64_t now = absl::ToUnixSeconds(input.now);
+  std::string payload = absl::StrCat("{\"iat\":", now, ",\"nbf\":", now, ",\"exp\":", now + 300);
+  for (const provider::ClaimRule& claim : rule.claims) {
+    const Expression& wanted = claim.any_of.front();
+    if (provider::ReadsLeftOut(provider, wanted, params)) continue;
+    const std::optional<std::string> text = draft.Text(wanted);
+    if (!text) return absl::InvalidArgumentError(absl::StrCat("can't make the claim ", claim.name));
+    absl::StrAppend(&payload, ",", provider::JsonQuoted(claim.names.front()), ":", provider::JsonQuoted(*text));
+  }
+  payload += '}';
+  const std::string header =
+      absl::StrCat("{\"alg\":\"", ToAbsl(provider::JwtAlgorithmName(rule.algorithm)),
+                   "\",\"typ\":\"JWT\",\"kid\":", provider::JsonQuoted(key.id), "}");
+  const std::string text = absl::StrCat(provider::EncodeBase64Url(header), ".", provider::EncodeBase64Url(payload));
+  const std::string_view part = text;
+  std::string signature;
+  if (provider::IsPublicKey(scheme)) {
+    HS_ASSIGN_OR_RETURN(signature, input.private_key->Sign(scheme, {&part, 1}));
+    if (scheme == Scheme::kEcdsaP256) signature = EcdsaFromDer(signature).value_or("");
+  } else {
+    HS_ASSIGN_OR_RETURN(const DecodedSecret decoded, DecodeKey(rule, rule.key_form, key.secret));
+    signature = decoded.mac->Compute({&part, 1}).view();
+  }
+  return absl::StrCat(text, ".", provider::EncodeBase64Url(signature));
+}
+
 // What stands where the preset reads the signature, without its prefix. A new scheme is one more case.
-absl::StatusOr<std::string> MakeProof(const VerifyRule& rule, const Key& key, const PrivateKey* private_key,
-                                      std::string_view time, const Draft& draft, size_t item) {
+absl::StatusOr<std::string> MakeProof(const Provider& provider, const VerifyRule& rule, const Key& key,
+                                      const SignInput& input, const Params& params, std::string_view time, Draft& draft,
+                                      size_t item) {
+  const PrivateKey* private_key = input.private_key;
+  if (provider::IsPublicKey(provider::KeyScheme(rule)) && private_key == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat("scheme ", ToAbsl(provider::SchemeName(rule.scheme)),
+                                                   " is signed with a private key, of which the source has the public "
+                                                   "one"));
+  }
+  if (rule.scheme == Scheme::kJwt) return MakeToken(provider, rule, key, input, params, draft);
   if (provider::IsPublicKey(rule.scheme)) {
-    if (private_key == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("scheme ", ToAbsl(provider::SchemeName(rule.scheme)),
-                       " is signed with a private key, of which the source has the public one"));
-    }
     return OverSignedText(rule, {}, time, draft, item, [&](const provider::Pieces& pieces) {
       auto signature = private_key->Sign(rule.scheme, pieces);
       return signature.ok() ? absl::StatusOr<std::string>(Encode(*signature, rule.encoding)) : signature;
@@ -139,6 +184,11 @@ absl::StatusOr<std::string> MakeProof(const VerifyRule& rule, const Key& key, co
   HS_ASSIGN_OR_RETURN(const DecodedSecret decoded, DecodeKey(rule, rule.key_form, key.secret));
   if (rule.scheme == Scheme::kEqual) return decoded.bytes;
   if (rule.scheme == Scheme::kBasic) return absl::StrCat("Basic ", provider::EncodeBase64(decoded.bytes));
+  if (rule.code != provider::Code::kNone) {
+    HS_ASSIGN_OR_RETURN(const std::string text, CodeText(rule, draft));
+    const std::string_view part = text;
+    return Encode(decoded.mac->Compute({&part, 1}).view(), rule.encoding);
+  }
   return OverSignedText(rule, decoded.bytes, time, draft, item,
                         [&](const provider::Pieces& pieces) -> absl::StatusOr<std::string> {
                           return Encode(decoded.mac->Compute(pieces).view(), rule.encoding);
@@ -164,16 +214,16 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
     draft.SetHeader(place->name, input.id);
   }
   const VerifyRule& rule = ChooseRule(provider, draft);
-  const Value* time_place = rule.time ? Place(rule.time->from) : nullptr;
-  if (rule.time && time_place == nullptr)
-    return absl::UnimplementedError("a computed time can't be put into a request");
-  const std::string time = rule.time ? provider::FormatTimeText(input.now, rule.time->unit) : std::string();
+  const bool timed = rule.time && rule.time->claim.empty();
+  const Value* time_place = timed ? Place(rule.time->from) : nullptr;
+  if (timed && time_place == nullptr) return absl::UnimplementedError("a computed time can't be put into a request");
+  const std::string time = timed ? provider::FormatTimeText(input.now, rule.time->unit) : std::string();
   if (time_place != nullptr) {
     HS_RETURN_IF_ERROR(
         draft.Put(*time_place, absl::StrCat(rule.time->part.prefix, time), rule.time->unit != TimeUnit::kIso));
   }
   if (const Value* place = Place(rule.key_by)) HS_RETURN_IF_ERROR(draft.Put(*place, key.id));
-  HS_RETURN_IF_ERROR(Satisfy(rule, draft));
+  HS_RETURN_IF_ERROR(Satisfy(provider, rule, params, draft));
   if (rule.scheme == Scheme::kNone) return std::move(draft).Take();
 
   size_t items = 1;
@@ -190,8 +240,9 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
   const bool shares_header = time_place != nullptr && time_place->source == Source::kHeader &&
                              place->source == Source::kHeader && absl::EqualsIgnoreCase(time_place->name, place->name);
   for (size_t item = 0; item < items; ++item) {
-    HS_ASSIGN_OR_RETURN(const std::string proof, MakeProof(rule, key, input.private_key, time, draft, item));
-    std::string value = absl::StrCat(rule.part.prefix, proof);
+    HS_ASSIGN_OR_RETURN(const std::string proof, MakeProof(provider, rule, key, input, params, time, draft, item));
+    const std::string prefix = rule.prefix.empty() ? rule.part.prefix : draft.Text(rule.prefix).value_or("");
+    std::string value = absl::StrCat(prefix, proof);
     if (shares_header) value = absl::StrCat(rule.time->part.prefix, time, rule.part.separator, value);
     HS_RETURN_IF_ERROR(draft.Put(*place, value, /*number=*/false, item));
   }

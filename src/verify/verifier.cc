@@ -224,7 +224,7 @@ struct Verifier::State {
   std::shared_ptr<const FetchedKey> Fetch(const provider::KeyFetch& fetch, std::string url, std::string_view key_id,
                                           KeyRing* ring, absl::Time now, Verdict& verdict) const;
   // Where the rule's key is fetched from. kNone: not at all, or `url` is it.
-  Reason FindKeyUrl(const VerifyRule& rule, Context& context, std::string& url) const;
+  static Reason FindKeyUrl(const Rule& rule, Context& context, std::string& url);
 
   Verdict Decide(const Rule& rule, Context& context, absl::Time now, KeyRing* ring) const;
   // kNone: some signature fits.
@@ -298,12 +298,14 @@ bool Verifier::State::Fits(const VerifyRule& rule, const FetchedKey& key, const 
   });
 }
 
-Reason Verifier::State::FindKeyUrl(const VerifyRule& rule, Context& context, std::string& url) const {
-  if (!rule.fetch) return Reason::kNone;
-  const auto text = rule.fetch->url.Text(context);
-  if (!text) return Reason::kSignedValueMissing;
+Reason Verifier::State::FindKeyUrl(const Rule& rule, Context& context, std::string& url) {
+  const std::optional<provider::KeyFetch>& fetch = rule.rule->fetch;
+  if (!fetch) return Reason::kNone;
+  const auto text = fetch->url.Text(context);
+  // A source with a key of its own does not need the address; one that is there has to be right all the same.
+  if (!text) return rule.keys.empty() ? Reason::kSignedValueMissing : Reason::kNone;
   url = *text;
-  const bool refused = rule.fetch->url_match && !re2::RE2::FullMatch(url, *rule.fetch->url_match);
+  const bool refused = fetch->url_match && !re2::RE2::FullMatch(url, *fetch->url_match);
   return refused ? Reason::kKeyAddressRefused : Reason::kNone;
 }
 
@@ -355,7 +357,7 @@ Reason Verifier::State::CheckSignature(const Rule& rule, Context& context, absl:
       context.bindings().time = time->text;
     }
     std::string key_url;
-    if (const Reason reason = FindKeyUrl(spec, context, key_url); reason != Reason::kNone) return reason;
+    if (const Reason reason = FindKeyUrl(rule, context, key_url); reason != Reason::kNone) return reason;
 
     bool text_missing = false;
     Match match;
@@ -416,7 +418,7 @@ Reason Verifier::State::CheckToken(const Rule& rule, Context& context, absl::Tim
   Match match;
   if (rule.keys.empty() && spec.fetch) {
     std::string key_url;
-    if (const Reason reason = FindKeyUrl(spec, context, key_url); reason != Reason::kNone) return reason;
+    if (const Reason reason = FindKeyUrl(rule, context, key_url); reason != Reason::kNone) return reason;
     if (token->key_id().empty()) return Reason::kTokenInvalid;
     const auto fetched = Fetch(*spec.fetch, std::move(key_url), token->key_id(), ring, now, verdict);
     if (!fetched) return verdict.reason;
@@ -450,9 +452,9 @@ Reason Verifier::State::CheckToken(const Rule& rule, Context& context, absl::Tim
   if (spec.time) {
     const auto time = token->TimeClaim(spec.time->claim, malformed);
     if (!time) return malformed ? Reason::kTokenInvalid : Reason::kTimestampMissing;
+    verdict.signed_at = time;
     const Reason reason = CheckWindow(*spec.time, options, *time, now);
     if (reason != Reason::kNone) return reason;
-    verdict.signed_at = time;
   } else {
     verdict.signed_at = token->TimeClaim("iat", malformed);
   }
@@ -478,7 +480,6 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
   verdict.scheme = provider::SchemeName(spec.scheme);
   const auto refuse = [&](Reason reason) {
     verdict.reason = reason;
-    verdict.signed_at.reset();
     return std::move(verdict);
   };
   if (RepeatsHeader(spec, context)) return refuse(Reason::kDuplicateHeader);
@@ -505,18 +506,6 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
 }
 
 namespace {
-
-// True when the expression reads a value that the source may leave out, and does.
-bool ReadsLeftOut(const provider::Expression& expression, const provider::Provider& provider, const Params& params) {
-  bool left_out = false;
-  expression.ForEachValue([&](const provider::Value& value) {
-    left_out |= value.source == provider::Source::kSecret && !value.empty_if_absent &&
-                params.find(value.name) == params.end() &&
-                std::find(provider.optional_secrets.begin(), provider.optional_secrets.end(), value.name) !=
-                    provider.optional_secrets.end();
-  });
-  return left_out;
-}
 
 // False: the source's configuration alone says that the rule is never meant.
 bool MayApply(const provider::Condition& when, const Params& params) {
@@ -584,12 +573,12 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const provider::Provi
       rule.part.prefix = spec.prefix.Text(context).value_or("");
     }
     for (const provider::Requirement& requirement : spec.require) {
-      if (!ReadsLeftOut(requirement.expected, provider, params)) rule.require.push_back(&requirement);
+      if (!provider::ReadsLeftOut(provider, requirement.expected, params)) rule.require.push_back(&requirement);
     }
     for (const provider::ClaimRule& claim : spec.claims) {
       const bool left_out =
           std::all_of(claim.any_of.begin(), claim.any_of.end(),
-                      [&](const provider::Expression& wanted) { return ReadsLeftOut(wanted, provider, params); });
+                      [&](const provider::Expression& wanted) { return provider::ReadsLeftOut(provider, wanted, params); });
       if (!left_out) rule.claims.push_back(&claim);
     }
     if (spec.scheme != Scheme::kNone) {

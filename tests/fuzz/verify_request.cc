@@ -54,8 +54,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Verdict verdict = verifier->Verify(context, now);
     if (verdict.ok || verdict.reason == Reason::kNone || verdict.signed_at) std::abort();
     for (const HandshakePhase phase : {HandshakePhase::kUnverified, HandshakePhase::kVerified}) {
-      const auto reply = MatchHandshake(*verifier, context, phase, "", now);
-      if (reply && (reply->status < 200 || reply->status > 599)) std::abort();
+      const auto handshake = MatchHandshake(*verifier, context, phase, "", now);
+      if (handshake && (handshake->reply.status < 200 || handshake->reply.status > 599)) std::abort();
     }
   }
   return 0;

@@ -94,7 +94,7 @@ TEST(Loader, SaysWhatIsWrong) {
       {top + "event: {type: \"{body | hmac-sha256 | hex}\"}", "can't use the key"},
       {top + "event: {split: /a/*/b/*/c/*}", "at most two *"},
       {top + "respond: {accepted: {text: \"{body}\"}}", "can't read the request"},
-      {"name: a\nverify: {scheme: jwt, signature: header.X}", "1:1: scheme jwt needs 'alg'"},
+      {"name: a\nverify: {scheme: jwt, signature: header.X}", "2:9: scheme jwt needs 'alg'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: none}", "alg can't be 'none'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, signed: body}", "no meaning with scheme jwt"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, time: {from: header.T}}", "one of its claims"},

@@ -16,7 +16,8 @@ std::optional<HandshakeReply> Match(const Verifier& verifier, TestRequest reques
                                     std::string_view key_id = "") {
   const provider::Request view = request.View();
   provider::Context context(view, verifier.provider().content);
-  return MatchHandshake(verifier, context, phase, key_id, Now());
+  auto handshake = MatchHandshake(verifier, context, phase, key_id, Now());
+  return handshake ? std::optional(std::move(handshake->reply)) : std::nullopt;
 }
 
 TEST(Handshake, SlackGetsItsChallengeAfterVerification) {
