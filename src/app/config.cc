@@ -245,6 +245,7 @@ class Loader {
     if (map.Duration("max_age", max_age, absl::Seconds(1), absl::Hours(24 * 365))) source.max_age = max_age;
     map.Bytes("max_body", source.max_body, kKiB, 256 * kMiB);
     map.Rate("rate_limit", source.rate_limit);
+    map.Time("learn_keys_until", source.learn_keys_until);
     if (map.describing()) return;
     if (!IsName(source.name))
       map.Error("name", source.name.empty() ? "is missing" : "must be 1 to 63 characters of a-z, 0-9 and -");

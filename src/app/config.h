@@ -49,6 +49,7 @@ struct SourceConfig {
   std::optional<absl::Duration> max_age;  // of a signed time; absent: the preset's
   int64_t max_body = 0;                   // 0: http.max_body
   std::optional<double> rate_limit;       // requests a second
+  std::optional<absl::Time> learn_keys_until;
   YAML::Mark mark;
 };
 

@@ -114,11 +114,13 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
   made.enforce = source.enforce;
   made.dedupe_window = source.dedupe_window;
   made.max_age = source.max_age;
+  made.learn_keys_until = source.learn_keys_until.value_or(absl::InfinitePast());
   made.requests_per_second_max = source.rate_limit.value_or(0);
   made.body_bytes_max = source.max_body > 0 ? source.max_body : config.http.max_body;
   if (!source.unverified) {
     verify::Options options;
     options.max_age = source.max_age;
+    options.keys_are_learnt = source.learn_keys_until.has_value();
     // Its keys are checked by making what will use them.
     if (const auto verifier = verify::Verifier::Create(*preset, keys, params, options); !verifier.ok()) {
       problems.Error(source.mark, absl::StrCat("source '", source.name, "': ", Message(verifier.status())));

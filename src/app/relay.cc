@@ -137,6 +137,8 @@ struct Relay::Parts {
   }
   v1::GetStatusResponse Status();
   v1::ListSourcesResponse Sources() const;
+  absl::StatusOr<v1::ListLearntKeysResponse> LearntKeys(const std::string& source) const;
+  void ForgetKey(const v1::ForgetLearntKeyRequest& request, dispatch::Done<v1::ForgetLearntKeyResponse> done);
   absl::Status Declare(const std::vector<v1::Subscription>& subscriptions);
 
   Plan plan;
@@ -164,7 +166,10 @@ struct Relay::Parts {
   rpc::Server grpc{dispatcher,
                    admin,
                    [this] { return Registry(); },
-                   {[this] { return Status(); }, [this] { return Sources(); }},
+                   {[this] { return Status(); }, [this] { return Sources(); },
+                    [this](const v1::ListLearntKeysRequest& request) { return LearntKeys(request.source()); },
+                    [this](const v1::ForgetLearntKeyRequest& request,
+                           dispatch::Done<v1::ForgetLearntKeyResponse> done) { ForgetKey(request, std::move(done)); }},
                    metrics,
                    RpcOptions(plan.config.grpc)};
 
@@ -233,6 +238,26 @@ v1::ListSourcesResponse Relay::Parts::Sources() const {
   return response;
 }
 
+absl::StatusOr<v1::ListLearntKeysResponse> Relay::Parts::LearntKeys(const std::string& source) const {
+  HS_ASSIGN_OR_RETURN(const std::vector<ingest::LearntKey> keys, ingest.ListLearntKeys(source));
+  v1::ListLearntKeysResponse response;
+  for (const ingest::LearntKey& learnt : keys) {
+    v1::LearntKey& key = *response.add_keys();
+    key.set_id(learnt.id);
+    key.set_secret(learnt.secret);
+    *key.mutable_learnt_at() = ToProto(learnt.learnt_at);
+  }
+  return response;
+}
+
+void Relay::Parts::ForgetKey(const v1::ForgetLearntKeyRequest& request,
+                             dispatch::Done<v1::ForgetLearntKeyResponse> done) {
+  ingest.ForgetLearntKey(request.source(), request.key_id(), [done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return std::move(done)(std::move(status));
+    std::move(done)(v1::ForgetLearntKeyResponse());
+  });
+}
+
 absl::Status Relay::Parts::Declare(const std::vector<v1::Subscription>& subscriptions) {
   std::promise<absl::Status> done;
   dispatcher.DeclareSubscriptions(subscriptions, [&done](absl::Status status) { done.set_value(std::move(status)); });
@@ -260,6 +285,7 @@ absl::Status Relay::Start() {
        {"seconds", absl::ToDoubleSeconds(p.clock.MonoNow() - before)}});
   p.dispatcher.Start();
   HS_RETURN_IF_ERROR(Annotate("subscriptions", p.Declare(p.plan.subscriptions)));
+  HS_RETURN_IF_ERROR(Annotate("learnt keys", p.ingest.RestoreLearntKeys()));
   HS_RETURN_IF_ERROR(Annotate("sources", p.ingest.ReplaceSources(p.plan.sources)));
   HS_RETURN_IF_ERROR(Annotate(absl::StrCat("admin.listen ", config.admin.listen.Text()), p.admin_http.Start()));
   HS_RETURN_IF_ERROR(Annotate(absl::StrCat("grpc.listen ", config.grpc.listen.Text()), p.grpc.Start()));

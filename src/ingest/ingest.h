@@ -82,9 +82,9 @@ struct Options {
   uint64_t instance = 0;
   // For keys that providers publish, and confirmations. Empty: requests that need one are refused with kNotFetched. Its
   // owner is stopped after the edge and before this is destroyed.
-  Fetch fetch;
+  Fetch fetch{};
   // Roots for the certificates of signatures.
-  verify::TrustStore trust;
+  verify::TrustStore trust{};
 };
 
 // --- a request ---

@@ -165,6 +165,20 @@ AdminService::Reactor* AdminService::ListSources(Context* call, const v1::ListSo
   return reactor;
 }
 
+AdminService::Reactor* AdminService::ListLearntKeys(Context* call, const v1::ListLearntKeysRequest* request,
+                                                    v1::ListLearntKeysResponse* response) {
+  Reactor* reactor = call->DefaultReactor();
+  Finisher(reactor, response)(status_.learnt_keys(*request));
+  return reactor;
+}
+
+AdminService::Reactor* AdminService::ForgetLearntKey(Context* call, const v1::ForgetLearntKeyRequest* request,
+                                                     v1::ForgetLearntKeyResponse* response) {
+  Reactor* reactor = call->DefaultReactor();
+  status_.forget_key(*request, Finisher(reactor, response));
+  return reactor;
+}
+
 AdminService::Reactor* AdminService::ListSubscriptions(Context* call, const v1::ListSubscriptionsRequest* request,
                                                        v1::ListSubscriptionsResponse* response) {
   Reactor* reactor = call->DefaultReactor();

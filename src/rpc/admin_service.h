@@ -22,6 +22,8 @@ class AdminService final : public v1::AdminService::CallbackService {
 
   Reactor* GetStatus(Context*, const v1::GetStatusRequest*, v1::GetStatusResponse*) override;
   Reactor* ListSources(Context*, const v1::ListSourcesRequest*, v1::ListSourcesResponse*) override;
+  Reactor* ListLearntKeys(Context*, const v1::ListLearntKeysRequest*, v1::ListLearntKeysResponse*) override;
+  Reactor* ForgetLearntKey(Context*, const v1::ForgetLearntKeyRequest*, v1::ForgetLearntKeyResponse*) override;
 
   Reactor* ListSubscriptions(Context*, const v1::ListSubscriptionsRequest*, v1::ListSubscriptionsResponse*) override;
   Reactor* GetSubscription(Context*, const v1::GetSubscriptionRequest*, v1::GetSubscriptionResponse*) override;

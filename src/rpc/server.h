@@ -38,6 +38,8 @@ struct Options {
 struct StatusSource {
   std::function<v1::GetStatusResponse()> status;
   std::function<v1::ListSourcesResponse()> sources;
+  std::function<absl::StatusOr<v1::ListLearntKeysResponse>(const v1::ListLearntKeysRequest&)> learnt_keys;
+  std::function<void(const v1::ForgetLearntKeyRequest&, dispatch::Done<v1::ForgetLearntKeyResponse>)> forget_key;
 };
 
 class Server {

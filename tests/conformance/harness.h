@@ -275,6 +275,23 @@ class Client {
     store_.PutSubscription(std::move(name), std::move(spec), expected, start, answer.Callback());
     return answer.Get();
   }
+  absl::Status PutRecord(std::string name, std::string value) {
+    Answer<absl::Status> answer;
+    store_.PutRecord({std::move(name), std::move(value)}, answer.Callback());
+    return answer.Get();
+  }
+  // "name=value" of each.
+  std::vector<std::string> Records(std::string prefix) {
+    Answer<absl::StatusOr<std::vector<Record>>> answer;
+    store_.ListRecords(std::move(prefix), answer.Callback());
+    const auto records = answer.Get();
+    EXPECT_TRUE(records.ok()) << records.status();
+    std::vector<std::string> texts;
+    for (const Record& record : records.value_or(std::vector<Record>())) {
+      texts.push_back(absl::StrCat(record.name, "=", record.value));
+    }
+    return texts;
+  }
   absl::Status Drop(SubscriptionId id) {
     Answer<absl::Status> answer;
     store_.DropSubscription(id, answer.Callback());

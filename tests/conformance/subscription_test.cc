@@ -159,5 +159,23 @@ TEST_P(SubscriptionTest, StatsTellLagAndTheOldestUnsettled) {
   EXPECT_EQ(Code(client().Stats(made->id + 1)), absl::StatusCode::kNotFound);
 }
 
+// Small values of the relay's own, which outlive it.
+TEST_P(SubscriptionTest, RecordsAreReplacedRemovedAndOutliveARestart) {
+  EXPECT_THAT(client().Records(""), IsEmpty());
+  HS_ASSERT_OK(client().PutRecord("keys/a", "1"));
+  HS_ASSERT_OK(client().PutRecord("keys/b", std::string("2\0x", 3)));
+  HS_ASSERT_OK(client().PutRecord("other", "3"));
+  HS_ASSERT_OK(client().PutRecord("keys/a", "4"));
+  Restart();
+  EXPECT_THAT(client().Records("keys/"), ElementsAre("keys/a=4", std::string("keys/b=2\0x", 10)));
+  HS_ASSERT_OK(client().PutRecord("keys/a", ""));
+  HS_ASSERT_OK(client().PutRecord("never", ""));
+  Restart();
+  EXPECT_THAT(client().Records("keys/"), ElementsAre(std::string("keys/b=2\0x", 10)));
+  EXPECT_EQ(client().Records("").size(), 2u);
+  EXPECT_EQ(Code(client().PutRecord("", "x")), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Code(client().PutRecord("x", std::string(kRecordValueMax + 1, 'x'))), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace hookstream::store::testing

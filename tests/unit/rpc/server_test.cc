@@ -132,7 +132,12 @@ class ServerTest : public ::testing::Test {
                        status.set_engine("memory");
                        return status;
                      },
-                 .sources = [] { return v1::ListSourcesResponse(); }},
+                 .sources = [] { return v1::ListSourcesResponse(); },
+                 .learnt_keys = [](const auto&) { return v1::ListLearntKeysResponse(); },
+                 .forget_key =
+                     [](const auto&, dispatch::Done<v1::ForgetLearntKeyResponse> done) {
+                       std::move(done)(v1::ForgetLearntKeyResponse());
+                     }},
                 metrics_, {.version = "9.9.9"}) {
     EXPECT_TRUE(store_.Start(dispatcher_.Subscriptions(), nullptr).ok());
     dispatcher_.Start();
