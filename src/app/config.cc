@@ -15,6 +15,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/time_util.h"
+#include "outbound/client.h"
+#include "outbound/url.h"
 
 namespace hookstream::app {
 namespace {
@@ -76,6 +78,7 @@ class Loader {
       file.Map("grpc", [&](MapReader& map) { Grpc(map); });
       file.Map("admin", [&](MapReader& map) { ReadListen(map, config_.admin.listen); });
       file.Map("store", [&](MapReader& map) { Store(map); });
+      file.Map("outbound", [&](MapReader& map) { Outbound(map); });
       file.List("sources", [&](MapReader& map) { Source(map); });
       file.List("subscriptions", [&](MapReader& map) { Subscription(map); });
       file.List("schemas", [&](MapReader& map) { File(map, config_.schemas, "file"); });
@@ -174,6 +177,40 @@ class Loader {
     map.Bytes("cache", store.cache, kMiB, 64 * kGiB);
     if (!map.describing() && store.data_dir.empty())
       map.Error("data_dir", "is missing: the folder that events are kept in");
+  }
+
+  void Outbound(MapReader& map) {
+    Config::Outbound& outbound = config_.outbound;
+    map.Duration("timeout", outbound.timeout, absl::Milliseconds(100), absl::Minutes(1));
+    map.Bytes("max_response", outbound.max_response, kKiB, 16 * kMiB);
+    if (map.String("ca_file", outbound.ca_file, "path of a PEM file") && !outbound.ca_file.empty()) {
+      outbound.ca_file = Path(outbound.ca_file);
+      if (const absl::Status status = outbound::CheckCaFile(outbound.ca_file); !status.ok()) {
+        map.Error("ca_file", Message(status));
+      }
+    }
+    map.Map("resolve", [&](MapReader& hosts) {
+      if (hosts.describing()) {
+        std::string none;
+        hosts.String("<host>", none, "address:port");
+      }
+      for (const std::string& key : hosts.Keys()) Resolve(hosts, key);
+    });
+  }
+
+  void Resolve(MapReader& hosts, const std::string& key) {
+    std::string text;
+    hosts.String(key, text, "address:port");
+    if (text.empty()) return;
+    const auto host = outbound::ParseHost(key);
+    const auto endpoint = outbound::ParseEndpoint(text);
+    if (!host.ok()) {
+      hosts.Error(key, Message(host.status()));
+    } else if (!endpoint.ok()) {
+      hosts.Error(key, Message(endpoint.status()));
+    } else if (!config_.outbound.resolve.emplace(*host, *endpoint).second) {
+      hosts.Error(key, "is given twice, in upper and in lower case");
+    }
   }
 
   // The secret that `map` names by exactly one of env, file and inline; empty after a problem.

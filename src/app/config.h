@@ -18,6 +18,7 @@
 #include "app/yaml.h"
 #include "base/log.h"
 #include "hookstream/v1/admin_service.pb.h"
+#include "outbound/address.h"
 
 namespace hookstream::app {
 
@@ -105,6 +106,14 @@ struct Config {
     int64_t cache = 64 << 20;  // of recent events, as they are stored
     friend bool operator==(const Store&, const Store&) = default;
   } store;
+
+  struct Outbound {
+    absl::Duration timeout = absl::Seconds(5);
+    int64_t max_response = 256 << 10;
+    std::string ca_file;                                // empty: the system's authorities
+    std::map<std::string, outbound::Endpoint> resolve;  // by host: where its connections go instead
+    friend bool operator==(const Outbound&, const Outbound&) = default;
+  } outbound;
 
   struct Log {
     LogFormat format = LogFormat::kText;

@@ -176,6 +176,7 @@ std::vector<std::string> NeedsRestart(const Config& running, const Config& wante
   compare("grpc", running.grpc == wanted.grpc);
   compare("admin", running.admin == wanted.admin);
   compare("store", running.store == wanted.store);
+  compare("outbound", running.outbound == wanted.outbound);
   compare("log", running.log == wanted.log);
   compare("shutdown", running.shutdown_grace == wanted.shutdown_grace);
   return keys;

@@ -19,6 +19,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
+#include "outbound/client.h"
 #include "rpc/server.h"
 #include "store/embedded/embedded_store.h"
 
@@ -97,6 +98,16 @@ store::EmbeddedOptions StoreOptions(const Config& config, const Clock& clock, me
   return options;
 }
 
+outbound::Options OutboundOptions(const Config::Outbound& outbound) {
+  outbound::Options options;
+  options.timeout = outbound.timeout;
+  options.response_bytes_max = outbound.max_response;
+  options.ca_file = outbound.ca_file;
+  for (const auto& [host, endpoint] : outbound.resolve) options.resolve.push_back({host, endpoint});
+  options.user_agent = absl::StrCat("hookstream/", HOOKSTREAM_VERSION);
+  return options;
+}
+
 uint64_t RandomInstance() {
   std::random_device random;
   return uint64_t{random()} << 32 | random();
@@ -158,6 +169,7 @@ struct Relay::Parts {
       std::make_unique<store::EmbeddedStore>(StoreOptions(plan.config, clock, metrics));
   dispatch::Dispatcher dispatcher{*store, [this] { return Registry(); }, clock, metrics, DispatchOptions(plan.config)};
   dispatch::Admin admin{*store, dispatcher, [this] { return Registry(); }};
+  outbound::Client outbound{OutboundOptions(plan.config.outbound), metrics};
   ingest::Ingest ingest{{plan.config.http.public_url, RandomInstance()}, *store, clock, metrics};
   edge::WebhookHandler webhook_handler{ingest};
   edge::AdminHandler admin_handler{metrics, [this] { return ReadyHealth(); }};
@@ -286,6 +298,7 @@ absl::Status Relay::Start() {
   p.dispatcher.Start();
   HS_RETURN_IF_ERROR(Annotate("subscriptions", p.Declare(p.plan.subscriptions)));
   HS_RETURN_IF_ERROR(Annotate("learnt keys", p.ingest.RestoreLearntKeys()));
+  HS_RETURN_IF_ERROR(Annotate("outbound.ca_file", p.outbound.Start()));
   HS_RETURN_IF_ERROR(Annotate("sources", p.ingest.ReplaceSources(p.plan.sources)));
   HS_RETURN_IF_ERROR(Annotate(absl::StrCat("admin.listen ", config.admin.listen.Text()), p.admin_http.Start()));
   HS_RETURN_IF_ERROR(Annotate(absl::StrCat("grpc.listen ", config.grpc.listen.Text()), p.grpc.Start()));
@@ -357,6 +370,8 @@ void Relay::Drain(absl::Duration grace) {
   if (p.store_started) {
     p.dispatcher.Stop();
     p.http.Stop();
+    // What waits for an answer is told that there is none, while there is still a store for what comes of it.
+    p.outbound.Stop();
     p.store->Stop();
   }
   p.admin_http.Stop();

@@ -150,6 +150,12 @@ bool MapReader::Has(std::string_view key) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
 }
 
+std::vector<std::string> MapReader::Keys() const {
+  std::vector<std::string> keys;
+  for (const Entry& entry : entries_) keys.push_back(entry.key);
+  return keys;
+}
+
 template <typename Parse>
 bool MapReader::Parsed(std::string_view key, std::string_view kind, std::string_view value, const Parse& parse) {
   if (const auto text = Scalar(key, kind, value)) {

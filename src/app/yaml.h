@@ -88,6 +88,8 @@ class MapReader {
   const std::string& path() const { return path_; }
   YAML::Mark MarkOf(std::string_view key) const;
   bool Has(std::string_view key) const;
+  // Those that are there, for a mapping whose keys are names.
+  std::vector<std::string> Keys() const;
   // Takes a key without reading its value.
   void Skip(std::string_view key) { Find(key); }
   // Whether only the keys are being taken down.

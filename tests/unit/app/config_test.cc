@@ -209,6 +209,36 @@ TEST(ConfigTest, ParsesDurationsAndSizesAndWritesThemBack) {
     EXPECT_FALSE(ParseBytesText(text).ok()) << text;
 }
 
+TEST(ConfigTest, ReadsWhereOutboundRequestsGo) {
+  const Parsed parsed = Parse(absl::StrCat(kStore, R"(
+outbound:
+  timeout: 2s
+  max_response: 64KiB
+  resolve: {SNS.us-east-1.amazonaws.com: "10.0.0.7:8443", api.paypal.com: "[fd00::7]:443"}
+)"));
+  EXPECT_THAT(parsed.errors, IsEmpty());
+  const Config::Outbound& outbound = parsed.config.outbound;
+  EXPECT_EQ(outbound.timeout, absl::Seconds(2));
+  EXPECT_EQ(outbound.max_response, 64 << 10);
+  ASSERT_EQ(outbound.resolve.size(), 2U);
+  EXPECT_EQ(outbound.resolve.at("sns.us-east-1.amazonaws.com").Text(), "10.0.0.7:8443");
+  EXPECT_EQ(outbound.resolve.at("api.paypal.com").Text(), "[fd00::7]:443");
+}
+
+TEST(ConfigTest, RefusesOutboundHostsAndAddressesThatAreNone) {
+  EXPECT_THAT(ErrorsOf("outbound: {resolve: {localhost: \"127.0.0.1:443\"}}\n"),
+              ElementsAre(HasSubstr("2:33: outbound.resolve.localhost: the host is a name of one label")));
+  EXPECT_THAT(ErrorsOf("outbound: {resolve: {a.example: \"gateway:443\"}}\n"),
+              ElementsAre(HasSubstr("outbound.resolve.a.example: 'gateway:443' is no IP address and port")));
+  EXPECT_THAT(ErrorsOf("outbound: {resolve: {a.example: [\"127.0.0.1:443\"]}}\n"),
+              ElementsAre(HasSubstr("must be a single value (address:port), not a list")));
+  EXPECT_THAT(ErrorsOf("outbound: {resolve: {a.example: \"127.0.0.1:1\", A.example: \"127.0.0.1:2\"}}\n"),
+              ElementsAre(HasSubstr("outbound.resolve.A.example: is given twice")));
+  EXPECT_THAT(ErrorsOf("outbound: {ca_file: gone.pem}\n"),
+              ElementsAre(HasSubstr("outbound.ca_file: '/etc/hookstream/gone.pem' is no readable PEM file")));
+  EXPECT_THAT(ErrorsOf("outbound: {timeout: 10m}\n"), ElementsAre(HasSubstr("must be a duration, 100ms to 1m")));
+}
+
 // The page is for people; this keeps it true.
 TEST(ConfigTest, DocumentationHasEveryKeyWithItsKindAndDefault) {
   std::ifstream file(HOOKSTREAM_DOCS "/configuration.md");
