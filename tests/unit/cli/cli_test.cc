@@ -21,6 +21,7 @@
 #include "cli/common.h"
 #include "cli/http_client.h"
 #include "cli/json_text.h"
+#include "cli/words.h"
 
 namespace hookstream::cli {
 namespace {
@@ -218,6 +219,19 @@ TEST_F(TrustedTest, HttpsSaysWhenTheServerSpeaksNoTls) {
   url.tls = true;
   // The plain server waits for a head that a ClientHello never is, until the client gives up.
   EXPECT_FALSE(HttpClient(absl::Milliseconds(100)).Send({"POST", url, {}, ""}).ok());
+}
+
+TEST(WordsTest, AreAsPeopleSayThem) {
+  EXPECT_EQ(CountText(0), "0");
+  EXPECT_EQ(CountText(999), "999");
+  EXPECT_EQ(CountText(1204), "1,204");
+  EXPECT_EQ(CountText(-1234567), "-1,234,567");
+  EXPECT_EQ(CountText(-123), "-123");
+  EXPECT_EQ(SpanText(absl::Hours(73)), "3 days");
+  EXPECT_EQ(SpanText(absl::Minutes(-61)), "1 hour");
+  EXPECT_EQ(SpanText(absl::Milliseconds(3)), "less than a second");
+  EXPECT_EQ(AgoText(absl::UnixEpoch(), absl::UnixEpoch() + absl::Minutes(2)), "2 minutes ago");
+  EXPECT_EQ(AgoText(absl::UnixEpoch() + absl::Minutes(2), absl::UnixEpoch()), "just now");
 }
 
 TEST(JsonTextTest, IsValidWhateverTheText) {
