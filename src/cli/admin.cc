@@ -1,4 +1,4 @@
-// status, sources, subscriptions, events, deadletters, schema: the admin API on the command line.
+// status, subscriptions, events, deadletters, schema: the admin API on the command line.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/util/time_util.h>
@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/units.h"
+#include "cli/cloud_event.h"
 #include "cli/json.h"
 #include "cli/json_text.h"
 #include "cli/verb_list.h"
@@ -43,6 +44,10 @@ struct Session {
     return cli::Call(common, *admin, method, request);
   }
   void PrintJson(const google::protobuf::Message& message) { std::cout << json.ToJson(message) << '\n'; }
+  // A body that is too large for a message is fetched in pieces.
+  void PrintCloudEvent(v1::Event event);
+  template <typename Visit>
+  void ReadBody(const std::string& id, const Visit& visit);
 
   const Common& common;
   std::shared_ptr<grpc::Channel> channel;
@@ -50,6 +55,26 @@ struct Session {
   std::unique_ptr<v1::SchemaService::Stub> schemas;
   JsonWriter json;
 };
+
+template <typename Visit>
+void Session::ReadBody(const std::string& id, const Visit& visit) {
+  grpc::ClientContext context;
+  v1::GetEventBodyRequest request;
+  request.set_id(id);
+  const auto reader = admin->GetEventBody(&context, request);
+  v1::GetEventBodyResponse chunk;
+  while (reader->Read(&chunk)) visit(chunk.chunk());
+  Check(common, reader->Finish());
+}
+
+void Session::PrintCloudEvent(v1::Event event) {
+  if (event.raw().body_omitted()) {
+    v1::Raw& raw = *event.mutable_raw();
+    ReadBody(event.id(), [&](const std::string& chunk) { raw.mutable_body()->append(chunk); });
+    raw.set_body_omitted(false);
+  }
+  std::cout << CloudEventJson(event) << '\n';
+}
 
 // Which events or dead letters.
 struct Query {
@@ -173,6 +198,7 @@ std::vector<std::string> EventRow(const v1::Event& event) {
 }
 
 void PrintEvent(Session& session, const v1::Event& event) {
+  if (session.common.output == Output::kCloudEvents) return session.PrintCloudEvent(event);
   if (session.common.json()) return session.PrintJson(event);
   std::vector<std::vector<std::string>> rows = {
       {"id", event.id()},
@@ -213,7 +239,7 @@ struct Events {
     v1::ListEventsRequest request;
     *request.mutable_query() = query.Get();
     request.set_descending(newest_first);
-    request.set_view(common.json() ? v1::VIEW_FULL : v1::VIEW_METADATA);
+    request.set_view(common.output == Output::kText ? v1::VIEW_METADATA : v1::VIEW_FULL);
     int64_t seen = 0;
     bool more = false;
     do {
@@ -221,13 +247,14 @@ struct Events {
       const auto page = session.Call(&Admin::ListEvents, request);
       for (const v1::Event& event : page.events()) {
         if (common.json()) session.PrintJson(event);
+        if (common.output == Output::kCloudEvents) session.PrintCloudEvent(event);
         rows.push_back(EventRow(event));
         ++seen;
       }
       request.set_page_token(page.next_page_token());
       more = !page.next_page_token().empty();
     } while (more && seen < limit);
-    if (!common.json()) PrintTable(rows);
+    if (common.output == Output::kText) PrintTable(rows);
     if (more) std::cerr << "there may be more: --limit says how many are shown" << std::endl;
   }
 
@@ -238,13 +265,7 @@ struct Events {
       request.set_id(id);
       return PrintEvent(session, session.Call(&Admin::GetEvent, request).event());
     }
-    grpc::ClientContext context;
-    v1::GetEventBodyRequest request;
-    request.set_id(id);
-    const auto reader = session.admin->GetEventBody(&context, request);
-    v1::GetEventBodyResponse chunk;
-    while (reader->Read(&chunk)) std::cout << chunk.chunk();
-    Check(common, reader->Finish());
+    session.ReadBody(id, [](const std::string& chunk) { std::cout << chunk; });
   }
 };
 
@@ -393,29 +414,6 @@ void AddStatus(CLI::App& app, int& exit_code) {
   AddCommon(*verb, *common);
 }
 
-void AddSources(CLI::App& app, int& exit_code) {
-  auto common = std::make_shared<Common>();
-  CLI::App* group = AddGroup(app, "sources", "Where webhooks come from");
-  CLI::App* list =
-      AddVerb(*group, exit_code, "list", "Sources, their URLs and keys", "  hookstream sources list", [common] {
-        Session session(*common);
-        const auto response = session.Call(&Admin::ListSources, v1::ListSourcesRequest());
-        std::vector<std::vector<std::string>> rows = {{"NAME", "PRESET", "URL", "KEY", "HITS", "LAST HIT"}};
-        for (const v1::Source& source : response.sources()) {
-          if (common->json()) session.PrintJson(source);
-          const std::string preset = absl::StrCat(source.preset(), source.enforce() ? "" : " (audit)");
-          if (source.keys().empty()) rows.push_back({source.name(), preset, source.url(), "-", "", ""});
-          for (const v1::SourceKey& key : source.keys()) {
-            const bool first = &key == &source.keys(0);
-            rows.push_back({first ? source.name() : "", first ? preset : "", first ? source.url() : "", key.id(),
-                            absl::StrCat(key.hits()), key.has_last_hit_at() ? TimeText(key.last_hit_at()) : "never"});
-          }
-        }
-        if (!common->json()) PrintTable(rows);
-      });
-  AddCommon(*list, *common);
-}
-
 void AddSubscriptions(CLI::App& app, int& exit_code) {
   struct State {
     Common common;
@@ -508,13 +506,14 @@ void AddEvents(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
       ->capture_default_str();
   list->add_flag("--newest-first", events->newest_first, "in the opposite order");
-  AddCommon(*list, events->common);
+  AddCommon(*list, events->common, {Output::kCloudEvents});
   CLI::App* show = AddVerb(*group, exit_code, "show", "One event",
-                           "  hookstream events show ID\n  hookstream events show ID --body > body.json",
+                           "  hookstream events show ID\n  hookstream events show ID --body > body.json\n"
+                           "  hookstream events show ID --output cloudevents",
                            [events] { events->Show(); });
   show->add_option("id", events->id, "the event")->required();
   show->add_flag("--body", events->body, "the exact bytes of its body, and nothing else");
-  AddCommon(*show, events->common);
+  AddCommon(*show, events->common, {Output::kCloudEvents});
 }
 
 void AddDeadLetters(CLI::App& app, int& exit_code) {

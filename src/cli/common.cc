@@ -44,19 +44,29 @@ CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string&
   return group;
 }
 
-void AddOutput(CLI::App& verb, Common& common) {
-  static const std::map<std::string, Output> kOutputs = {{"text", Output::kText}, {"json", Output::kJson}};
-  verb.add_option("--output,-o", common.output, "text, or json: one object a line")
-      ->transform(CLI::CheckedTransformer(kOutputs).description(""))
-      ->type_name("text|json");
+void AddOutput(CLI::App& verb, Common& common, const std::vector<Output>& more) {
+  std::map<std::string, Output> outputs = {{"text", Output::kText}, {"json", Output::kJson}};
+  std::string names = "text|json";
+  std::string description = "text, or json: one object a line";
+  for (const Output output : more) {
+    const bool markdown = output == Output::kMarkdown;
+    const char* name = markdown ? "markdown" : "cloudevents";
+    outputs.emplace(name, output);
+    absl::StrAppend(&names, "|", name);
+    description += markdown ? "; or markdown: the page docs/providers.md"
+                            : "; or cloudevents: CloudEvents 1.0 as JSON, one a line (docs/cloudevents.md)";
+  }
+  verb.add_option("--output,-o", common.output, description)
+      ->transform(CLI::CheckedTransformer(outputs).description(""))
+      ->type_name(names);
 }
 
-void AddCommon(CLI::App& verb, Common& common) {
+void AddCommon(CLI::App& verb, Common& common, const std::vector<Output>& more) {
   verb.add_option("--server", common.server, "where the relay's gRPC port is")
       ->envname("HOOKSTREAM_SERVER")
       ->capture_default_str()
       ->type_name("HOST:PORT");
-  AddOutput(verb, common);
+  AddOutput(verb, common, more);
 }
 
 std::shared_ptr<grpc::Channel> Connect(const Common& common) {

@@ -26,7 +26,7 @@ struct Failure {
 [[noreturn]] void Fail(std::string message);
 [[noreturn]] void FailUsage(std::string message);
 
-enum class Output { kText, kJson };
+enum class Output { kText, kJson, kMarkdown, kCloudEvents };
 
 // Options that most verbs have.
 struct Common {
@@ -41,9 +41,10 @@ CLI::App* AddVerb(CLI::App& parent, int& exit_code, const std::string& name, con
                   const std::string& examples, std::function<void()> run);
 // A group of verbs ("events list").
 CLI::App* AddGroup(CLI::App& parent, const std::string& name, const std::string& description);
-void AddOutput(CLI::App& verb, Common& common);
+// --output: text, json, and what else the verb has.
+void AddOutput(CLI::App& verb, Common& common, const std::vector<Output>& more = {});
 // --server and --output.
-void AddCommon(CLI::App& verb, Common& common);
+void AddCommon(CLI::App& verb, Common& common, const std::vector<Output>& more = {});
 
 // Of the relay at `common.server`.
 std::shared_ptr<grpc::Channel> Connect(const Common& common);

@@ -1,6 +1,8 @@
-// A small HTTP/1.1 client over one kept-alive connection, for `send` and `listen --forward`. http:// only.
+// A small HTTP/1.1 client over one kept-alive connection, for `send` and `listen --forward`.
 //
-// Not thread-safe. Limits: a time for connecting and for each request, 1 MiB of answer.
+// With https:// the server's certificate has to be valid for the URL's host, by the authorities that the system trusts
+// (SSL_CERT_FILE and SSL_CERT_DIR name others); TLS 1.2 or later.
+// Not thread-safe. Limits: a time for connecting, for the TLS handshake and for each request, 1 MiB of answer.
 #pragma once
 
 #include <memory>
@@ -18,12 +20,13 @@ struct HttpUrl {
   std::string host;
   std::string port;
   std::string target;  // path and query, at least "/"
+  bool tls = false;    // https
 
   // As the Host header has it.
   std::string Authority() const;
 };
 
-// INVALID_ARGUMENT: no http:// URL. UNIMPLEMENTED: https://.
+// INVALID_ARGUMENT: no http:// or https:// URL.
 absl::StatusOr<HttpUrl> ParseHttpUrl(std::string_view url);
 
 struct HttpRequest {
@@ -44,7 +47,8 @@ class HttpClient {
   explicit HttpClient(absl::Duration timeout);
   ~HttpClient();
 
-  // UNAVAILABLE: no connection, or it broke. DEADLINE_EXCEEDED. A kept connection that the server has closed meanwhile
+  // UNAVAILABLE: no connection, or it broke. FAILED_PRECONDITION: a certificate that is not to be trusted.
+  // DEADLINE_EXCEEDED. A kept connection that the server has closed meanwhile
   // is opened again, once.
   absl::StatusOr<HttpResponse> Send(const HttpRequest& request);
 

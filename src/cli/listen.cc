@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
+#include "cli/cloud_event.h"
 #include "cli/http_client.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
@@ -199,6 +200,10 @@ struct Listen {
       std::cout << writer.ToJson(delivery) << '\n';
       return;
     }
+    if (common.output == Output::kCloudEvents) {
+      std::cout << CloudEventJson(delivery.event()) << '\n';
+      return;
+    }
     const v1::Event& event = delivery.event();
     std::cout << TimeText(event.received_at()) << "  " << event.id() << "  " << event.source() << "  "
               << Printable(event.type()) << "  attempt " << delivery.attempt();
@@ -233,6 +238,7 @@ void AddListen(CLI::App& app, int& exit_code) {
       "  hookstream listen                                  everything from now on; takes nothing from anybody\n"
       "  hookstream listen --filter 'provider == \"stripe\"' --since 2h\n"
       "  hookstream listen billing --output json            takes part in the subscription `billing`\n"
+      "  hookstream listen --output cloudevents             one CloudEvent a line\n"
       "  hookstream listen --forward http://127.0.0.1:3000/hook\n"
       "\nEnds with Ctrl-C or after --count; what is not acknowledged by then is given back.",
       [listen] { listen->Run(); });
@@ -250,7 +256,7 @@ void AddListen(CLI::App& app, int& exit_code) {
           "leave the first so many deliveries to their deadline, to see them come again; --count does not count them")
       ->check(CLI::Range(int64_t{0}, int64_t{100'000}));
   verb->add_option("--client-id", listen->client_id, "name of this client over reconnections");
-  AddCommon(*verb, listen->common);
+  AddCommon(*verb, listen->common, {Output::kCloudEvents});
 }
 
 }  // namespace hookstream::cli

@@ -8,6 +8,18 @@
 
 namespace hookstream::cli {
 
+const provider::Provider& GetPreset(const std::string& name) {
+  const provider::Provider* preset = provider::FindPreset(name);
+  if (preset != nullptr) return *preset;
+  const std::vector<std::string_view> near = provider::NearPresets(name);
+  const auto append = [](std::string* out, std::string_view text) {
+    absl::StrAppend(out, "'", std::string(text), "'");
+  };
+  FailUsage(absl::StrCat("there is no preset '", name, "'; ",
+                         near.empty() ? "" : absl::StrCat("did you mean ", absl::StrJoin(near, " or ", append), "? "),
+                         "`hookstream sources presets` lists them"));
+}
+
 void ProviderOption::Add(CLI::App& verb) {
   verb.add_option("--provider,-p", name_, "a built-in preset, or a preset file (*.yaml)")
       ->required()
@@ -24,13 +36,7 @@ const provider::Provider& ProviderOption::Get() {
     own_ = *std::move(loaded);
     return *own_;
   }
-  const provider::Provider* preset = provider::FindPreset(name_);
-  if (preset == nullptr) {
-    const auto append = [](std::string* out, std::string_view name) { out->append(name); };
-    FailUsage(absl::StrCat("there is no preset '", name_,
-                           "'; there are: ", absl::StrJoin(provider::PresetNames(), ", ", append)));
-  }
-  return *preset;
+  return GetPreset(name_);
 }
 
 verify::Params ProviderOption::Params() const {

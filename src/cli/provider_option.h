@@ -11,6 +11,9 @@
 
 namespace hookstream::cli {
 
+// The built-in preset; fails with the names that are near when there is none.
+const provider::Provider& GetPreset(const std::string& name);
+
 class ProviderOption {
  public:
   void Add(CLI::App& verb);

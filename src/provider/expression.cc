@@ -10,6 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "provider/encoding.h"
 #include "provider/suggest.h"
 
@@ -523,6 +525,83 @@ std::optional<ExpressionError> ParseTemplate(std::string_view text, std::vector<
   Parser parser(text);
   parser.Template(out, false);
   return std::move(parser.error());
+}
+
+namespace {
+
+std::string ToText(const Value& value) {
+  std::string text;
+  const auto find = [&](const auto& sources) {
+    for (const PlainSource& entry : sources) {
+      if (entry.source == value.source) text = entry.name;
+    }
+  };
+  find(kPlainSources);
+  find(kNamedSources);
+  find(kJsonSources);
+  if (!value.name.empty()) absl::StrAppend(&text, ".", value.name);
+  for (const std::string& token : value.path) {
+    absl::StrAppend(&text, "/", absl::StrReplaceAll(token, {{"~", "~0"}, {"/", "~1"}}));
+  }
+  return value.empty_if_absent ? text + "?" : text;
+}
+
+// A brace or bracket of a literal text is written twice.
+std::string Escaped(std::string_view literal) {
+  return absl::StrReplaceAll(ToAbsl(literal), {{"{", "{{"}, {"}", "}}"}, {"[", "[["}, {"]", "]]"}});
+}
+
+}  // namespace
+
+std::string ToText(const Chain& chain) {
+  std::string text;
+  for (const Value& value : chain.values) absl::StrAppend(&text, text.empty() ? "" : " or ", ToText(value));
+  for (const Filter& filter : chain.filters) {
+    const auto entry = std::find_if(kFilters.begin(), kFilters.end(),
+                                    [&](const FilterName& candidate) { return candidate.kind == filter.kind; });
+    absl::StrAppend(&text, " | ", entry == kFilters.end() ? absl::string_view() : ToAbsl(entry->name));
+    if (!filter.arguments.empty()) absl::StrAppend(&text, "(", absl::StrJoin(filter.arguments, ", "), ")");
+  }
+  return text;
+}
+
+std::string ToText(const std::vector<TemplateNode>& nodes) {
+  if (nodes.size() == 1 && nodes.front().kind == TemplateNode::Kind::kChain) return ToText(nodes.front().chain);
+  std::string text;
+  for (const TemplateNode& node : nodes) {
+    switch (node.kind) {
+      case TemplateNode::Kind::kText: text += Escaped(node.text); break;
+      case TemplateNode::Kind::kChain: absl::StrAppend(&text, "{", ToText(node.chain), "}"); break;
+      case TemplateNode::Kind::kGroup:
+        // A group of one value is not that value alone.
+        text += "[";
+        for (const TemplateNode& inner : node.group) {
+          const bool value = inner.kind == TemplateNode::Kind::kChain;
+          text += value ? absl::StrCat("{", ToText(inner.chain), "}") : Escaped(inner.text);
+        }
+        text += "]";
+        break;
+    }
+  }
+  return text;
+}
+
+std::string ToText(const Condition& condition) {
+  std::string text;
+  for (const Condition::Test& test : condition.tests) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", ToText(test.value));
+    bool first = true;
+    for (const Condition::Pattern& pattern : test.any_of) {
+      if (!std::exchange(first, false)) text += " or";
+      switch (pattern.match) {
+        case Condition::Match::kEquals: absl::StrAppend(&text, " = ", pattern.text); break;
+        case Condition::Match::kPrefix: absl::StrAppend(&text, " = ", pattern.text, "*"); break;
+        case Condition::Match::kPresent: text += " present"; break;
+        case Condition::Match::kAbsent: text += " absent"; break;
+      }
+    }
+  }
+  return text;
 }
 
 }  // namespace hookstream::provider

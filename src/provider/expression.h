@@ -136,6 +136,12 @@ class Expression {
   std::vector<Alternative> alternatives_;
 };
 
+// As the language writes them, for people: a template without its quotes; a condition in words ("method = GET,
+// header.X present"), empty when it always holds.
+std::string ToText(const Chain& chain);
+std::string ToText(const std::vector<TemplateNode>& nodes);
+std::string ToText(const Condition& condition);
+
 // A mistake in an expression: `offset` bytes from its beginning.
 struct ExpressionError {
   size_t offset = 0;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "provider/loader.h"
 #include "provider/preset_table.h"
+#include "provider/suggest.h"
 
 namespace hookstream::provider {
 namespace {
@@ -50,6 +51,19 @@ std::string_view PresetYaml(std::string_view name) {
     if (text.name == name) return text.yaml;
   }
   return {};
+}
+
+std::vector<std::string_view> NearPresets(std::string_view name) {
+  constexpr size_t kNearMax = 5;
+  std::vector<std::string_view> near;
+  if (name.empty()) return near;
+  const std::string_view mistyped = Nearest(name, PresetNames());
+  for (const auto& [known, preset] : Compiled()) {
+    if (near.size() < kNearMax && (preset->family == name || known.starts_with(name) || known == mistyped)) {
+      near.push_back(known);
+    }
+  }
+  return near;
 }
 
 }  // namespace hookstream::provider

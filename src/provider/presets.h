@@ -18,4 +18,8 @@ std::vector<std::string_view> PresetNames();
 // The file's text; empty when there is none of that name.
 std::string_view PresetYaml(std::string_view name);
 
+// For a name that is none: presets of that family, with that beginning, and the one that is mistyped by at most two
+// letters; at most five.
+std::vector<std::string_view> NearPresets(std::string_view name);
+
 }  // namespace hookstream::provider

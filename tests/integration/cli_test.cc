@@ -4,14 +4,22 @@
 #include <rapidjson/document.h>
 #include <signal.h>
 
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "cli/http_client.h"
 #include "tests/integration/sources.h"
 #include "tests/support/process/process.h"
 
 namespace hookstream::testing {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -180,6 +188,225 @@ TEST_F(CliTest, SourcesStatusAndSchemasAreShown) {
   EXPECT_EQ(relay_.Run({"schema", "show", "no.such.Message"}).exit_code, 1);
 }
 
+// The attributes of the table in docs/cloudevents.md: true for those that every event has.
+std::map<std::string, bool> DocumentedAttributes() {
+  std::map<std::string, bool> attributes;
+  const std::string page = ReadFile(HOOKSTREAM_DOCS "/cloudevents.md");
+  const std::vector<std::string> lines = absl::StrSplit(page, '\n');
+  for (const std::string& line : lines) {
+    if (!absl::StartsWith(line, "| `")) continue;
+    attributes[line.substr(3, line.find('`', 3) - 3)] = absl::EndsWith(line, "| M |");
+  }
+  return attributes;
+}
+
+TEST(CliCloudEventsTest, EveryEventIsOneAsTheTableSays) {
+  RelayProcess relay(
+      absl::StrCat(kSources,
+                   "  - {name: mailgun, provider: mailgun-form, enforce: false, keys: [{id: main, inline: m}]}\n"
+                   "  - {name: open, provider: cloudevents, verification: none}\n"));
+  ASSERT_TRUE(relay.Start().ok()) << relay.Log();
+  const auto send = [&](const std::string& source, const std::string& provider, const std::string& secret,
+                        const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {"send",
+                                        "--provider",
+                                        provider,
+                                        "--secret",
+                                        secret,
+                                        "--url",
+                                        relay.Url(source),
+                                        "--public-url",
+                                        absl::StrCat("https://hooks.example.com/webhooks/", source)};
+    command.insert(command.end(), more.begin(), more.end());
+    const CommandResult result = Hookstream(command);
+    EXPECT_EQ(result.exit_code, 0) << source << ": " << result.out << result.err;
+  };
+  send("stripe", "stripe", kStripeSecret, {"--type", "payment_intent.succeeded", "--id", "x"});
+  send("github", "github", kGitHubSecret, {"--type", "push"});
+  send("twilio", "twilio", kTwilioSecret);
+  send("mailgun", "mailgun-form", "guessed");
+  cli::HttpClient client(absl::Seconds(30));
+  cli::HttpRequest traced;
+  traced.url = cli::ParseHttpUrl(relay.Url("open")).value();
+  traced.headers = {{"Content-Type", "application/cloudevents+json"},
+                    {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+  traced.body = "{\"specversion\":\"1.0\",\n\"type\":\"com.example.thing\",\"source\":\"/s\",\"id\":\"1\"}";
+  ASSERT_EQ(client.Send(traced)->status, 200);
+
+  const CommandResult result = relay.Run({"listen", "--since", "1h", "--count", "5", "--output", "cloudevents"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(relay.Run({"events", "list", "--output", "cloudevents"}).out, result.out) << "the same of what is stored";
+  const std::map<std::string, bool> documented = DocumentedAttributes();
+  ASSERT_GE(documented.size(), 20U);
+  std::set<std::string> seen;
+  std::map<std::string, std::string> by_source;
+  const std::vector<std::string> lines = absl::StrSplit(result.out, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    const auto event = Json(line);
+    by_source[event["source"].GetString()] = line;
+    std::set<std::string> attributes;
+    for (const auto& member : event.GetObject()) {
+      std::string name = member.name.GetString();
+      EXPECT_TRUE(name == "data_base64" ||
+                  name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos)
+          << name;
+      if (absl::StartsWith(name, "attr")) name = "attr*";
+      EXPECT_TRUE(documented.count(name) > 0) << name << " is not in docs/cloudevents.md";
+      attributes.insert(name);
+    }
+    for (const auto& [name, always] : documented) {
+      EXPECT_TRUE(!always || attributes.count(name) > 0) << name << " is missing: " << line;
+    }
+    seen.insert(attributes.begin(), attributes.end());
+  }
+  // Needs a body of hundreds of megabytes.
+  seen.insert("bodyomitted");
+  for (const auto& [name, always] : documented) {
+    EXPECT_TRUE(seen.count(name) > 0) << name << " is in docs/cloudevents.md, and no event has it";
+  }
+
+  ASSERT_EQ(by_source.size(), 5U);
+  const auto stripe = Json(by_source["/webhooks/stripe"]);
+  EXPECT_STREQ(stripe["specversion"].GetString(), "1.0");
+  EXPECT_STREQ(stripe["type"].GetString(), "stripe.payment_intent.succeeded");
+  EXPECT_STREQ(stripe["subject"].GetString(), stripe["data"]["data"]["object"]["id"].GetString());
+  EXPECT_STREQ(stripe["partitionkey"].GetString(), stripe["subject"].GetString());
+  EXPECT_STREQ(stripe["providereventid"].GetString(), stripe["data"]["id"].GetString());
+  EXPECT_STREQ(stripe["verification"].GetString(), "verified");
+  EXPECT_STREQ(stripe["keyid"].GetString(), "main");
+  EXPECT_STREQ(stripe["scheme"].GetString(), "hmac-sha256");
+  EXPECT_STREQ(stripe["messagetype"].GetString(), "hookstream.stripe.v1.PaymentIntentEvent");
+  EXPECT_STREQ(stripe["attrlivemode"].GetString(), "false");
+  EXPECT_EQ(std::string(stripe["id"].GetString()).size(), 26U);
+  EXPECT_EQ(Json(relay.Run({"events", "show", stripe["id"].GetString(), "--output", "cloudevents"}).out), stripe);
+  absl::Time time;
+  std::string error;
+  EXPECT_TRUE(absl::ParseTime(absl::RFC3339_full, stripe["time"].GetString(), &time, &error)) << error;
+  EXPECT_TRUE(absl::ParseTime(absl::RFC3339_full, stripe["receivedtime"].GetString(), &time, &error)) << error;
+  EXPECT_TRUE(absl::ParseTime(absl::RFC3339_full, stripe["signedtime"].GetString(), &time, &error)) << error;
+  const auto twilio = Json(by_source["/webhooks/twilio"]);
+  EXPECT_THAT(twilio["datacontenttype"].GetString(), HasSubstr("application/x-www-form-urlencoded"));
+  EXPECT_FALSE(twilio.HasMember("data"));
+  const auto mailgun = Json(by_source["/webhooks/mailgun"]);
+  EXPECT_STREQ(mailgun["verification"].GetString(), "refused");
+  EXPECT_STREQ(mailgun["verificationreason"].GetString(), "signature_mismatch");
+  EXPECT_STREQ(mailgun["preset"].GetString(), "mailgun-form");
+  EXPECT_STREQ(mailgun["provider"].GetString(), "mailgun");
+  const auto open = Json(by_source["/webhooks/open"]);
+  EXPECT_STREQ(open["type"].GetString(), "cloudevents.com.example.thing");
+  EXPECT_STREQ(open["verification"].GetString(), "notrequired");
+  EXPECT_STREQ(open["data"]["id"].GetString(), "1");
+  EXPECT_STREQ(open["traceparent"].GetString(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+}
+
+TEST(CliTrustTest, ASourceSaysWhatItRefusedAndWhetherAKeyCanGo) {
+  RelayProcess relay(
+      "sources:\n"
+      "  - {name: pay, provider: stripe, keys: [{id: new, inline: n}, {id: old, inline: o}]}\n"
+      "  - {name: trial, provider: stripe, enforce: false, keys: [{id: only, inline: t}]}\n");
+  ASSERT_TRUE(relay.Start().ok()) << relay.Log();
+  const auto send = [&](const std::string& source, const std::string& secret) {
+    return Hookstream({"send", "-p", "stripe", "--secret", secret, "--url", relay.Url(source)}).exit_code;
+  };
+  EXPECT_EQ(send("pay", "n"), 0);
+  EXPECT_EQ(send("pay", "o"), 0);
+  EXPECT_EQ(send("pay", "guessed"), 1);
+  EXPECT_EQ(send("trial", "t"), 0);
+  EXPECT_EQ(send("trial", "guessed"), 0);
+  const CommandResult pay = relay.Run({"sources", "show", "pay"});
+  EXPECT_EQ(pay.exit_code, 0) << pay.err;
+  EXPECT_THAT(pay.out, ContainsRegex("refused +1: signature_mismatch 1"));
+  EXPECT_THAT(pay.out, ContainsRegex("accepted +2"));
+  EXPECT_THAT(pay.out, ContainsRegex("signed times +the last .* late"));
+  EXPECT_THAT(pay.out, ContainsRegex("key old +1 hit, last used "));
+  EXPECT_THAT(pay.out, HasSubstr("not safe to retire: it was last used"));
+  EXPECT_THAT(pay.out, Not(HasSubstr("audit mode")));
+  const auto json = Json(relay.Run({"sources", "show", "pay", "--output", "json"}).out);
+  EXPECT_STREQ(json["source"]["refusedBy"][0]["reason"].GetString(), "signature_mismatch");
+  EXPECT_TRUE(json["source"]["signedTimeSkew"].HasMember("lowest"));
+  EXPECT_FALSE(json["advice"][1]["safeToRetire"].GetBool());
+  // With no time to wait for, what other keys have verified since is enough.
+  EXPECT_EQ(send("pay", "n"), 0);
+  EXPECT_THAT(relay.Run({"sources", "show", "pay", "--quiet", "0s"}).out,
+              HasSubstr("  safe to retire: it was last used"));
+  EXPECT_THAT(relay.Run({"sources", "show", "trial"}).out,
+              ContainsRegex("audit mode +1 of 2 would have been refused: signature_mismatch 1"));
+  const CommandResult none = relay.Run({"sources", "show", "nothing"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.err, HasSubstr("no source 'nothing'"));
+}
+
+TEST(CliSendTest, APrivateKeyOfOnesOwnStandsInForTheProviders) {
+  const TempFolder folder;
+  const std::string key = (folder.path() / "key.pem").string();
+  for (const char* provider : {"discord", "sendgrid", "telnyx"}) {
+    SCOPED_TRACE(provider);
+    const CommandResult made = Hookstream({"send", "-p", provider, "--generate-key", key});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const std::string kept = ReadFile(key);
+    EXPECT_EQ(std::filesystem::status(key).permissions(), std::filesystem::perms(0600));
+    EXPECT_EQ(Hookstream({"send", "-p", provider, "--generate-key", key}).exit_code, 1) << "a file is there";
+    EXPECT_EQ(ReadFile(key), kept);
+    // What it printed is what the configuration takes.
+    WriteFile(folder.path() / "public", made.out);
+    RelayProcess relay(absl::StrCat("sources:\n  - {name: ", provider, ", provider: ", provider,
+                                    ", keys: [{file: ", (folder.path() / "public").string(), "}]}\n"));
+    ASSERT_TRUE(relay.Start().ok()) << relay.Log();
+    const CommandResult sent = Hookstream({"send", "-p", provider, "--private-key", key, "--url", relay.Url(provider)});
+    EXPECT_EQ(sent.exit_code, 0) << sent.out << sent.err;
+    const CommandResult without = Hookstream({"send", "-p", provider, "--url", relay.Url(provider)});
+    EXPECT_EQ(without.exit_code, 2);
+    EXPECT_THAT(without.err, HasSubstr("--generate-key"));
+    std::filesystem::remove(key);
+  }
+  EXPECT_EQ(Hookstream({"send", "-p", "stripe", "--generate-key", key}).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(key));
+  WriteFile(folder.path() / "none.pem", "no key");
+  EXPECT_EQ(Hookstream({"send", "-p", "discord", "--private-key", (folder.path() / "none.pem").string()}).exit_code, 2);
+}
+
+TEST(CliSendTest, WhatStandsInTheBodyIsPutThere) {
+  RelayProcess relay(
+      "sources:\n"
+      "  - {name: figma, provider: figma, keys: [{inline: passcode-1}]}\n"
+      "  - {name: linear, provider: linear, keys: [{inline: s}]}\n"
+      "  - {name: mailgun, provider: mailgun, keys: [{inline: s}]}\n"
+      "  - {name: mailgun-form, provider: mailgun-form, keys: [{inline: s}]}\n"
+      "  - {name: adyen-payments, provider: adyen-payments, keys: [{inline: 00ff}]}\n");
+  ASSERT_TRUE(relay.Start().ok()) << relay.Log();
+  for (const auto& [provider, secret] : std::vector<std::pair<std::string, std::string>>{{"figma", "passcode-1"},
+                                                                                         {"linear", "s"},
+                                                                                         {"mailgun", "s"},
+                                                                                         {"mailgun-form", "s"},
+                                                                                         {"adyen-payments", "00ff"}}) {
+    const CommandResult good = Hookstream({"send", "-p", provider, "-s", secret, "--url", relay.Url(provider)});
+    EXPECT_EQ(good.exit_code, 0) << provider << good.out << good.err;
+    const std::string wrong = provider == "adyen-payments" ? "11ff" : "wrong";
+    const CommandResult bad = Hookstream({"send", "-p", provider, "-s", wrong, "--url", relay.Url(provider)});
+    EXPECT_EQ(bad.exit_code, 1) << provider;
+    EXPECT_THAT(bad.out, HasSubstr("401")) << provider;
+  }
+}
+
+TEST(CliAloneTest, PresetsAreListedAndPrintedWithoutARelay) {
+  const CommandResult all = Hookstream({"sources", "presets"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_THAT(all.out, ContainsRegex("stripe +stripe +hmac-sha256 +the secret as text +-"));
+  const CommandResult lines = Hookstream({"sources", "presets", "--output", "json"});
+  EXPECT_STREQ(Json(lines.out.substr(0, lines.out.find('\n')))["name"].GetString(), "adyen-payments");
+  const CommandResult one = Hookstream({"sources", "presets", "stripe"});
+  EXPECT_THAT(one.out, HasSubstr("\nname: stripe\n"));
+  // The copy can be used as it is.
+  const TempFolder folder;
+  const std::string file = (folder.path() / "mine.yaml").string();
+  WriteFile(file, one.out);
+  EXPECT_EQ(Hookstream({"send", "-p", file, "--types"}).exit_code, 0);
+  EXPECT_EQ(Json(Hookstream({"sources", "presets", "stripe", "-o", "json"}).out)["yaml"].GetString(), one.out);
+  const CommandResult unknown = Hookstream({"sources", "presets", "strype"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'stripe'?"));
+}
+
 TEST(CliAloneTest, ARelayThatIsNotThereIsNamed) {
   const CommandResult result = Hookstream({"sources", "list", "--server", "127.0.0.1:1"});
   EXPECT_EQ(result.exit_code, 1);
@@ -204,9 +431,9 @@ TEST(CliAloneTest, AWrongCommandLineIsExitTwo) {
 }
 
 TEST(CliAloneTest, EveryVerbHasHelpWithExamples) {
-  for (const char* verb :
-       {"serve", "send", "listen", "verify", "status", "sources list", "subscriptions create", "subscriptions update",
-        "subscriptions seek", "events list", "events show", "deadletters list", "deadletters redrive", "schema show"}) {
+  for (const char* verb : {"serve", "send", "listen", "verify", "status", "sources list", "sources show",
+                           "sources presets", "subscriptions create", "subscriptions update", "subscriptions seek",
+                           "events list", "events show", "deadletters list", "deadletters redrive", "schema show"}) {
     std::vector<std::string> command = absl::StrSplit(verb, ' ');
     command.emplace_back("--help");
     const CommandResult result = Hookstream(command);

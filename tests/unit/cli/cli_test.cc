@@ -1,11 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +21,7 @@
 #include "cli/common.h"
 #include "cli/http_client.h"
 #include "cli/json_text.h"
+#include "cli/words.h"
 
 namespace hookstream::cli {
 namespace {
@@ -35,6 +44,12 @@ TEST(HttpUrlTest, TakesApartWhatIsAUrl) {
   ASSERT_TRUE(six.ok());
   EXPECT_EQ(six->host, "::1");
   EXPECT_EQ(six->Authority(), "[::1]:9");
+  const auto secure = ParseHttpUrl("https://a/");
+  ASSERT_TRUE(secure.ok());
+  EXPECT_TRUE(secure->tls);
+  EXPECT_EQ(secure->port, "443");
+  EXPECT_EQ(secure->Authority(), "a");
+  EXPECT_EQ(ParseHttpUrl("https://a:80/")->Authority(), "a:80");
 }
 
 TEST(HttpUrlTest, RefusesWhatIsNone) {
@@ -42,7 +57,7 @@ TEST(HttpUrlTest, RefusesWhatIsNone) {
        {"", "relay:8080", "http://", "http://:80/", "http://a:b/", "http://u@h/", "http://a/\r\nX: y", "http://a b/"}) {
     EXPECT_EQ(ParseHttpUrl(url).status().code(), absl::StatusCode::kInvalidArgument) << url;
   }
-  EXPECT_EQ(ParseHttpUrl("https://a/").status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(ParseHttpUrl("ftp://a/").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 // Answers each connection with the next of `answers`, then closes it.
@@ -60,7 +75,7 @@ class OneAnswerServer {
           }
         }) {}
   ~OneAnswerServer() { thread_.join(); }
-  HttpUrl Url() const { return {"127.0.0.1", absl::StrCat(acceptor_.local_endpoint().port()), "/"}; }
+  HttpUrl Url() const { return {"127.0.0.1", absl::StrCat(acceptor_.local_endpoint().port()), "/", false}; }
 
  private:
   asio::io_context io_;
@@ -99,8 +114,124 @@ TEST(HttpClientTest, GivesUpWhenNoAnswerComes) {
   asio::io_context io;
   asio::ip::tcp::acceptor silent(io, {asio::ip::make_address("127.0.0.1"), 0});
   HttpClient client(absl::Milliseconds(50));
-  const auto response = client.Send({"POST", {"127.0.0.1", absl::StrCat(silent.local_endpoint().port()), "/"}, {}, ""});
+  const auto response =
+      client.Send({"POST", {"127.0.0.1", absl::StrCat(silent.local_endpoint().port()), "/", false}, {}, ""});
   EXPECT_EQ(response.status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+// A server whose certificate is signed by itself, for the address 127.0.0.1; answers every request of one connection.
+class TlsServer {
+ public:
+  TlsServer() : acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}) {
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_EXTENSION* extension = X509V3_EXT_nconf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_add_ext(certificate.get(), extension, -1);
+    X509_EXTENSION_free(extension);
+    X509_sign(certificate.get(), key.get(), EVP_sha256());
+    const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new(BIO_s_mem()), BIO_free);
+    PEM_write_bio_X509(bio.get(), certificate.get());
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &text);
+    pem_.assign(text, static_cast<size_t>(size));
+    SSL_CTX_use_certificate(tls_.native_handle(), certificate.get());
+    SSL_CTX_use_PrivateKey(tls_.native_handle(), key.get());
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~TlsServer() { thread_.join(); }
+
+  const std::string& certificate() const { return pem_; }
+  HttpUrl Url(const std::string& host = "127.0.0.1") const {
+    return {host, absl::StrCat(acceptor_.local_endpoint().port()), "/", true};
+  }
+
+ private:
+  void Serve() {
+    asio::ssl::stream<asio::ip::tcp::socket> stream(io_, tls_);
+    acceptor_.accept(stream.next_layer());
+    boost::system::error_code error;
+    stream.handshake(asio::ssl::stream_base::server, error);
+    asio::streambuf head;
+    while (!error) {
+      const size_t size = asio::read_until(stream, head, "\r\n\r\n", error);
+      if (error) break;
+      head.consume(size);
+      asio::write(stream, asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")), error);
+    }
+  }
+
+  asio::io_context io_;
+  asio::ssl::context tls_{asio::ssl::context::tls_server};
+  asio::ip::tcp::acceptor acceptor_;
+  std::string pem_;
+  std::thread thread_;
+};
+
+// The authorities that OpenSSL trusts in this process.
+class TrustedTest : public ::testing::Test {
+ protected:
+  void Trust(const std::string& pem) {
+    std::ofstream(file_) << pem;
+    setenv("SSL_CERT_FILE", file_.c_str(), 1);
+  }
+  void TearDown() override {
+    unsetenv("SSL_CERT_FILE");
+    std::filesystem::remove(file_);
+  }
+
+ private:
+  const std::string file_ = ::testing::TempDir() + absl::StrCat("hookstream-ca-", getpid(), ".pem");
+};
+
+TEST_F(TrustedTest, HttpsIsSpokenWithAServerWhoseCertificateIsTrusted) {
+  TlsServer server;
+  Trust(server.certificate());
+  HttpClient client(absl::Seconds(10));
+  for (int i = 0; i < 2; ++i) {
+    const auto response = client.Send({"POST", server.Url(), {}, ""});
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->body, "ok");
+  }
+}
+
+TEST_F(TrustedTest, HttpsRefusesACertificateOfNobodyOrForAnotherHost) {
+  {
+    TlsServer server;
+    Trust("");
+    const auto response = HttpClient(absl::Seconds(10)).Send({"POST", server.Url(), {}, ""});
+    EXPECT_EQ(response.status().code(), absl::StatusCode::kFailedPrecondition) << response.status();
+    EXPECT_THAT(std::string(response.status().message()), HasSubstr("is not to be trusted: self"));
+  }
+  TlsServer server;
+  Trust(server.certificate());
+  const auto response = HttpClient(absl::Seconds(10)).Send({"POST", server.Url("localhost"), {}, ""});
+  EXPECT_EQ(response.status().code(), absl::StatusCode::kFailedPrecondition) << response.status();
+  EXPECT_THAT(std::string(response.status().message()), HasSubstr("hostname mismatch"));
+}
+
+TEST_F(TrustedTest, HttpsSaysWhenTheServerSpeaksNoTls) {
+  OneAnswerServer server({"HTTP/1.1 400 Bad Request\r\n\r\n"});
+  HttpUrl url = server.Url();
+  url.tls = true;
+  // The plain server waits for a head that a ClientHello never is, until the client gives up.
+  EXPECT_FALSE(HttpClient(absl::Milliseconds(100)).Send({"POST", url, {}, ""}).ok());
+}
+
+TEST(WordsTest, AreAsPeopleSayThem) {
+  EXPECT_EQ(CountText(0), "0");
+  EXPECT_EQ(CountText(999), "999");
+  EXPECT_EQ(CountText(1204), "1,204");
+  EXPECT_EQ(CountText(-1234567), "-1,234,567");
+  EXPECT_EQ(CountText(-123), "-123");
+  EXPECT_EQ(SpanText(absl::Hours(73)), "3 days");
+  EXPECT_EQ(SpanText(absl::Minutes(-61)), "1 hour");
+  EXPECT_EQ(SpanText(absl::Milliseconds(3)), "less than a second");
+  EXPECT_EQ(AgoText(absl::UnixEpoch(), absl::UnixEpoch() + absl::Minutes(2)), "2 minutes ago");
+  EXPECT_EQ(AgoText(absl::UnixEpoch() + absl::Minutes(2), absl::UnixEpoch()), "just now");
 }
 
 TEST(JsonTextTest, IsValidWhateverTheText) {

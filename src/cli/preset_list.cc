@@ -1,0 +1,283 @@
+#include "cli/preset_list.h"
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "base/units.h"
+#include "cli/json_text.h"
+#include "provider/expression.h"
+#include "provider/presets.h"
+
+namespace hookstream::cli {
+namespace {
+
+using provider::Encoding;
+using provider::Expression;
+using provider::KeyForm;
+using provider::Provider;
+using provider::Scheme;
+using provider::TimeUnit;
+using provider::VerifyRule;
+
+std::string Text(std::string_view text) { return std::string(text); }
+
+// As code of Markdown; nothing stays nothing.
+std::string Code(const std::string& text) { return text.empty() ? "" : absl::StrCat("`", text, "`"); }
+
+std::string Alternatives(const Expression& expression) {
+  std::string text;
+  for (const Expression::Alternative& alternative : expression.alternatives()) {
+    const std::string when = ToText(alternative.when);
+    absl::StrAppend(&text, text.empty() ? "" : ", else ", Code(ToText(alternative.nodes)),
+                    when.empty() ? "" : absl::StrCat(" (if ", Code(when), ")"));
+  }
+  return text;
+}
+
+std::string SchemeWords(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::kSha256: return "SHA-256";
+    case Scheme::kEd25519: return "Ed25519 signature";
+    case Scheme::kEcdsaP256: return "ECDSA P-256 signature";
+    case Scheme::kEqual: return "token";
+    case Scheme::kBasic: return "Basic credentials";
+    case Scheme::kNone: return "nothing";
+    default: break;
+  }
+  // hmac-sha256: HMAC-SHA-256.
+  return absl::StrReplaceAll(absl::AsciiStrToUpper(Text(provider::SchemeName(scheme))), {{"-SHA", "-SHA-"}});
+}
+
+std::string EncodingWords(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kHex: return ", hex";
+    case Encoding::kBase64: return ", base64";
+    case Encoding::kBase64Url: return ", base64url";
+    case Encoding::kText: return "";
+  }
+  return "";
+}
+
+// Which part of a value is meant.
+std::string PartWords(const provider::Tagged& part) {
+  std::string words;
+  if (!part.separator.empty()) {
+    absl::StrAppend(&words, ", split at ", part.separator == " " ? "spaces" : Code(part.separator));
+    if (part.prefix.empty()) absl::StrAppend(&words, ", part ", part.index + 1);
+  }
+  if (!part.prefix.empty()) absl::StrAppend(&words, ", after ", Code(part.prefix));
+  return words;
+}
+
+bool IsBody(const Expression& expression) {
+  const auto& alternatives = expression.alternatives();
+  return alternatives.size() == 1 && ToText(alternatives.front().nodes) == "body";
+}
+
+std::string RuleWords(const VerifyRule& rule) {
+  std::string words;
+  if (const std::string when = ToText(rule.when); !when.empty()) absl::StrAppend(&words, "if ", Code(when), ": ");
+  absl::StrAppend(&words, SchemeWords(rule.scheme));
+  if (!rule.signed_text.empty()) {
+    absl::StrAppend(&words, " of ", IsBody(rule.signed_text) ? "the body" : Alternatives(rule.signed_text));
+  }
+  std::vector<std::string> places;
+  for (const provider::SignatureSource& signature : rule.signatures) {
+    places.push_back(signature.numbered_header.empty()
+                         ? Alternatives(signature.value)
+                         : Code(absl::StrCat("header.", signature.numbered_header, "1, 2, ...")));
+  }
+  if (!places.empty()) absl::StrAppend(&words, " in ", absl::StrJoin(places, " or "));
+  absl::StrAppend(&words, PartWords(rule.part), EncodingWords(rule.encoding));
+  if (rule.per_item) words += ", each item by itself";
+  if (rule.try_ports) words += ", the URL with and without its port";
+  for (const provider::Requirement& requirement : rule.require) {
+    const std::string expected =
+        requirement.expected.alternatives().empty() ? "" : ToText(requirement.expected.alternatives().front().nodes);
+    absl::StrAppend(&words, "; ", Code(requirement.name), " has to be ", Code(expected));
+  }
+  return words;
+}
+
+std::string VerificationWords(const Provider& preset) {
+  std::vector<std::string> rules;
+  for (const VerifyRule& rule : preset.verify) rules.push_back(RuleWords(rule));
+  return absl::StrJoin(rules, "; otherwise ");
+}
+
+std::string KeyWords(const VerifyRule& rule) {
+  if (rule.scheme == Scheme::kNone) return "none";
+  if (rule.scheme == Scheme::kBasic) return "`user:password`";
+  std::string words;
+  const bool is_public = provider::IsPublicKey(rule.scheme);
+  switch (rule.key_form) {
+    case KeyForm::kText: words = rule.scheme == Scheme::kEqual ? "the token itself" : "the secret as text"; break;
+    case KeyForm::kSha1: words = "the secret as text (its SHA-1 is the key)"; break;
+    case KeyForm::kHex: words = is_public ? "the public key in hex" : "hex"; break;
+    case KeyForm::kBase64: words = is_public ? "the public key in base64" : "base64"; break;
+    case KeyForm::kPem: words = "the public key as PEM"; break;
+    case KeyForm::kSpkiBase64: words = "the public key in base64 (SubjectPublicKeyInfo)"; break;
+  }
+  if (!rule.key_prefix.empty()) absl::StrAppend(&words, " after ", Code(rule.key_prefix));
+  if (!rule.key_by.empty()) absl::StrAppend(&words, "; its id is in ", Alternatives(rule.key_by));
+  return words;
+}
+
+// Of the rules in their order, each thing once.
+std::string EachOnce(const Provider& preset, const std::function<std::string(const VerifyRule&)>& words) {
+  std::vector<std::string> once;
+  for (const VerifyRule& rule : preset.verify) {
+    std::string text = words(rule);
+    if (!text.empty() && std::find(once.begin(), once.end(), text) == once.end()) once.push_back(std::move(text));
+  }
+  return absl::StrJoin(once, "; ");
+}
+
+std::string UnitWords(TimeUnit unit) {
+  switch (unit) {
+    case TimeUnit::kSeconds: return "s";
+    case TimeUnit::kMilliseconds: return "ms";
+    case TimeUnit::kIso: return "ISO 8601";
+  }
+  return "";
+}
+
+std::string SignedTimeWords(const VerifyRule& rule) {
+  if (!rule.time) return "";
+  std::string words =
+      absl::StrCat(Alternatives(rule.time->from), PartWords(rule.time->part), ", ", UnitWords(rule.time->unit), "; ");
+  const auto& [age, future] = std::pair(rule.time->max_age, rule.time->max_future);
+  if (!age && !future) return words + "any age";
+  absl::StrAppend(&words, age ? absl::StrCat("at most ", DurationText(*age), " old") : "any age");
+  if (future && future != age) absl::StrAppend(&words, ", ", DurationText(*future), " ahead");
+  return words;
+}
+
+std::string IdWords(const Provider& preset) {
+  const std::string places = Alternatives(preset.event.id);
+  if (!preset.event.id_is_hash) return places.empty() ? "none: no dedupe" : places;
+  return absl::StrCat(places, places.empty() ? "" : ", else ", "hash of its bytes");
+}
+
+std::string EventTimeWords(const Provider& preset) {
+  const std::string places = Alternatives(preset.event.time);
+  const TimeUnit unit = preset.event.time_unit;
+  return places.empty() || unit == TimeUnit::kIso ? places : absl::StrCat(places, ", ", UnitWords(unit));
+}
+
+std::string TypeWords(const Provider& preset) {
+  const std::string places = Alternatives(preset.event.type);
+  return places.empty() ? "`unknown`" : places;
+}
+
+std::string HandshakeWords(const Provider& preset) {
+  std::vector<std::string> words;
+  for (const provider::HandshakeRule& handshake : preset.handshakes) {
+    words.push_back(absl::StrCat(Code(ToText(handshake.when)), handshake.verified ? "" : ", unsigned"));
+  }
+  return absl::StrJoin(words, "; ");
+}
+
+std::string Schemes(const Provider& preset) {
+  return EachOnce(preset, [](const VerifyRule& rule) { return Text(provider::SchemeName(rule.scheme)); });
+}
+
+// A cell of a Markdown table.
+std::string Cell(const std::string& text) { return absl::StrReplaceAll(text, {{"|", "\\|"}, {"\n", " "}}); }
+
+void AppendRow(std::string& page, const std::vector<std::string>& cells) {
+  page += "|";
+  for (const std::string& cell : cells) absl::StrAppend(&page, " ", Cell(cell), cell.empty() ? "|" : " |");
+  page += "\n";
+}
+
+void AppendHead(std::string& page, const std::vector<std::string>& names) {
+  AppendRow(page, names);
+  page += "|";
+  for (size_t i = 0; i < names.size(); ++i) page += "---|";
+  page += "\n";
+}
+
+std::vector<const Provider*> Presets() {
+  std::vector<const Provider*> presets;
+  for (const std::string_view name : provider::PresetNames()) presets.push_back(provider::FindPreset(name));
+  return presets;
+}
+
+// Without the marks of Markdown.
+std::string Plain(const std::string& words) { return absl::StrReplaceAll(words, {{"`", ""}}); }
+
+}  // namespace
+
+std::string PresetsMarkdown() {
+  const std::vector<const Provider*> presets = Presets();
+  std::string page = absl::StrCat(
+      "# Providers\n\n"
+      "The ",
+      presets.size(),
+      " built-in presets, as the program has them. This page is written by the program itself:\n"
+      "`hookstream sources presets --output markdown > docs/providers.md`. `hookstream sources presets NAME` prints a "
+      "preset's file,\nto be copied and changed ([provider-language.md](provider-language.md)).\n\n"
+      "A source names a preset under `provider`; several presets may share a family, which is what events have as "
+      "`provider`\n(here in brackets where it is not the preset's name). Places are written in the provider language: "
+      "`json/data/id` is a value of\nthe body, `item/id` of an item of a body that holds many.\n\n"
+      "## How a request is verified\n\n"
+      "The key is what stands under `keys` in the source's configuration and what `--secret` takes. With a public key, "
+      "`hookstream\nsend --generate-key FILE` makes a pair to try it out. Further values stand under `secrets` "
+      "(`--param NAME=VALUE`). A signed time\nthat is too old is refused as a replay.\n\n");
+  AppendHead(page, {"preset", "verified by", "key", "further values", "signed time"});
+  for (const Provider* preset : presets) {
+    const std::string name =
+        preset->docs.empty() ? preset->name : absl::StrCat("[", preset->name, "](", preset->docs, ")");
+    AppendRow(page, {preset->family == preset->name ? name : absl::StrCat(name, " (", preset->family, ")"),
+                     VerificationWords(*preset), EachOnce(*preset, KeyWords),
+                     absl::StrJoin(preset->secrets, ", ",
+                                   [](std::string* out, const std::string& secret) { out->append(Code(secret)); }),
+                     EachOnce(*preset, SignedTimeWords)});
+  }
+  page +=
+      "\n## What is read from it\n\n"
+      "A handshake is a request that is answered and makes no event. How sure the facts are says where they were read: "
+      "what is \"from\nmemory\" wants a look at the provider's page before it is relied on.\n\n";
+  AppendHead(page, {"preset", "type", "provider's id", "time", "handshakes", "how sure"});
+  for (const Provider* preset : presets) {
+    AppendRow(page, {preset->name, TypeWords(*preset), IdWords(*preset), EventTimeWords(*preset),
+                     HandshakeWords(*preset), preset->sure});
+  }
+  return page;
+}
+
+std::string PresetJson(const Provider& preset, bool yaml) {
+  const auto list = [](const std::vector<std::string>& texts) {
+    const auto quoted = [](std::string* out, const std::string& text) { out->append(JsonString(text)); };
+    return absl::StrCat("[", absl::StrJoin(texts, ",", quoted), "]");
+  };
+  std::vector<std::string> schemes;
+  for (const VerifyRule& rule : preset.verify) schemes.emplace_back(provider::SchemeName(rule.scheme));
+  JsonObject json;
+  json.Add("name", preset.name).Add("family", preset.family).AddJson("schemes", list(schemes));
+  json.Add("verified_by", Plain(VerificationWords(preset))).Add("key", Plain(EachOnce(preset, KeyWords)));
+  json.AddJson("params", list(preset.secrets)).Add("signed_time", Plain(EachOnce(preset, SignedTimeWords)));
+  json.Add("type", Plain(TypeWords(preset))).Add("id", Plain(IdWords(preset)));
+  json.Add("time", Plain(EventTimeWords(preset))).Add("handshakes", Plain(HandshakeWords(preset)));
+  json.Add("sure", preset.sure).Add("docs", preset.docs);
+  if (yaml) json.Add("yaml", provider::PresetYaml(preset.name));
+  return json.Text();
+}
+
+std::vector<std::vector<std::string>> PresetRows() {
+  std::vector<std::vector<std::string>> rows = {{"NAME", "FAMILY", "SCHEME", "KEY", "PARAMS", "DOCS"}};
+  for (const Provider* preset : Presets()) {
+    rows.push_back({preset->name, preset->family, Schemes(*preset), Plain(EachOnce(*preset, KeyWords)),
+                    preset->secrets.empty() ? "-" : absl::StrJoin(preset->secrets, ","), preset->docs});
+  }
+  return rows;
+}
+
+}  // namespace hookstream::cli
