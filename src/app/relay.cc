@@ -108,6 +108,30 @@ outbound::Options OutboundOptions(const Config::Outbound& outbound) {
   return options;
 }
 
+uint64_t RandomInstance();
+
+ingest::Options IngestOptions(const Config& config, outbound::Client& client) {
+  ingest::Options options;
+  options.public_url = config.http.public_url;
+  options.instance = RandomInstance();
+  options.fetch = [&client](ingest::FetchRequest request, auto done) {
+    outbound::Request out;
+    out.url = std::move(request.url);
+    if (!request.json.empty()) {
+      out.method = outbound::Method::kPost;
+      out.content_type = "application/json";
+      out.body = std::move(request.json);
+    }
+    client.Fetch(std::move(out), [done = std::move(done)](absl::StatusOr<outbound::Response> response) mutable {
+      if (!response.ok()) return std::move(done)(response.status());
+      std::move(done)(ingest::Fetched{std::move(response->body), response->max_age});
+    });
+  };
+  // The client's start says why when they can't be read.
+  options.trust = outbound::LoadTrust(config.outbound.ca_file).value_or(nullptr);
+  return options;
+}
+
 uint64_t RandomInstance() {
   std::random_device random;
   return uint64_t{random()} << 32 | random();
@@ -170,7 +194,7 @@ struct Relay::Parts {
   dispatch::Dispatcher dispatcher{*store, [this] { return Registry(); }, clock, metrics, DispatchOptions(plan.config)};
   dispatch::Admin admin{*store, dispatcher, [this] { return Registry(); }};
   outbound::Client outbound{OutboundOptions(plan.config.outbound), metrics};
-  ingest::Ingest ingest{{plan.config.http.public_url, RandomInstance()}, *store, clock, metrics};
+  ingest::Ingest ingest{IngestOptions(plan.config, outbound), *store, clock, metrics};
   edge::WebhookHandler webhook_handler{ingest};
   edge::AdminHandler admin_handler{metrics, [this] { return ReadyHealth(); }};
   edge::Server http{HttpOptions(plan.config.http), webhook_handler, metrics};

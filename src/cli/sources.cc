@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/json_text.h"
 #include "cli/key_advice.h"
+#include "cli/learnt_keys.h"
 #include "cli/preset_list.h"
 #include "cli/provider_option.h"
 #include "cli/verb_list.h"
@@ -189,6 +190,7 @@ void AddSources(CLI::App& app, int& exit_code) {
               [state] { Presets(state->common, state->preset); });
   presets->add_option("preset", state->preset, "print this one's file");
   AddOutput(*presets, state->common, {Output::kMarkdown});
+  AddLearntKeys(*group, exit_code);
 }
 
 }  // namespace hookstream::cli

@@ -467,6 +467,14 @@ void Client::Core::OnEnded(const std::shared_ptr<Exchange>& exchange, Outcome ou
 
 absl::Status CheckCaFile(const std::string& path) { return MakeTls(path).status(); }
 
+absl::StatusOr<std::shared_ptr<X509_STORE>> LoadTrust(const std::string& ca_file) {
+  const auto tls = MakeTls(ca_file);
+  if (!tls.ok()) return tls.status();
+  X509_STORE* const store = SSL_CTX_get_cert_store((*tls)->native_handle());
+  X509_STORE_up_ref(store);
+  return std::shared_ptr<X509_STORE>(store, X509_STORE_free);
+}
+
 Client::Client(Options options, metrics::Registry& registry, Lookup lookup)
     : core_(std::make_unique<Core>(std::move(options), registry, std::move(lookup))) {}
 Client::~Client() { Stop(); }

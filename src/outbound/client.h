@@ -20,6 +20,8 @@
 // for the lookups (resolver.h).
 #pragma once
 
+#include <openssl/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,6 +60,8 @@ struct Options {
 
 // INVALID_ARGUMENT: it can't be read, or there is no certificate in it.
 absl::Status CheckCaFile(const std::string& path);
+// The same authorities, for what is checked besides connections: certificates that sign webhooks.
+absl::StatusOr<std::shared_ptr<X509_STORE>> LoadTrust(const std::string& ca_file);
 
 using Done = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
 
