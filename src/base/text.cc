@@ -41,17 +41,43 @@ int HexDigit(char c) {
   return -1;
 }
 
-std::string DecodeFormText(std::string_view text) {
+namespace {
+
+std::string Unescaped(std::string_view text, bool plus_is_space) {
   std::string out;
   out.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
+    if (plus_is_space && text[i] == '+') {
       out.push_back(' ');
     } else if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0) {
       out.push_back(static_cast<char>(HexDigit(text[i + 1]) << 4 | HexDigit(text[i + 2])));
       i += 2;
     } else {
       out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string DecodeFormText(std::string_view text) { return Unescaped(text, true); }
+
+std::string DecodePercent(std::string_view text) { return Unescaped(text, false); }
+
+std::string EncodeFormText(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (alphanumeric || c == '*' || c == '-' || c == '.' || c == '_') {
+      out.push_back(c);
+    } else if (c == ' ') {
+      out.push_back('+');
+    } else {
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
     }
   }
   return out;

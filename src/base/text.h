@@ -22,4 +22,10 @@ int HexDigit(char c);
 // bytes. Nothing is malformed: a % without two hex digits stands for itself.
 std::string DecodeFormText(std::string_view text);
 
+// The other way (https://url.spec.whatwg.org/#urlencoded-serializing).
+std::string EncodeFormText(std::string_view text);
+
+// Percent escapes alone (RFC 3986); a % without two hex digits stands for itself.
+std::string DecodePercent(std::string_view text);
+
 }  // namespace hookstream

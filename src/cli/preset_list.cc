@@ -18,6 +18,7 @@ namespace hookstream::cli {
 namespace {
 
 using provider::Encoding;
+using provider::EventRule;
 using provider::Expression;
 using provider::KeyForm;
 using provider::Provider;
@@ -144,6 +145,7 @@ std::string UnitWords(TimeUnit unit) {
     case TimeUnit::kSeconds: return "s";
     case TimeUnit::kMilliseconds: return "ms";
     case TimeUnit::kIso: return "ISO 8601";
+    case TimeUnit::kHttp: return "an HTTP date";
   }
   return "";
 }
@@ -159,21 +161,39 @@ std::string SignedTimeWords(const VerifyRule& rule) {
   return words;
 }
 
+// Of the event rules in their order, each with its condition; once, where it is the same for all.
+std::string EachEvent(const Provider& preset, const std::function<std::string(const EventRule&)>& words) {
+  std::vector<std::string> rules;
+  bool same = true;
+  for (const EventRule& rule : preset.events) {
+    same &= words(rule) == words(preset.events.front());
+    const std::string when = ToText(rule.when);
+    rules.push_back(absl::StrCat(when.empty() ? "" : absl::StrCat("if ", Code(when), ": "), words(rule)));
+  }
+  return same ? words(preset.events.front()) : absl::StrJoin(rules, "; otherwise ");
+}
+
 std::string IdWords(const Provider& preset) {
-  const std::string places = Alternatives(preset.event.id);
-  if (!preset.event.id_is_hash) return places.empty() ? "none: no dedupe" : places;
-  return absl::StrCat(places, places.empty() ? "" : ", else ", "hash of its bytes");
+  return EachEvent(preset, [](const EventRule& rule) {
+    const std::string places = Alternatives(rule.id);
+    if (!rule.id_is_hash) return places.empty() ? "none: no dedupe" : places;
+    return absl::StrCat(places, places.empty() ? "" : ", else ", "hash of its bytes");
+  });
 }
 
 std::string EventTimeWords(const Provider& preset) {
-  const std::string places = Alternatives(preset.event.time);
-  const TimeUnit unit = preset.event.time_unit;
-  return places.empty() || unit == TimeUnit::kIso ? places : absl::StrCat(places, ", ", UnitWords(unit));
+  return EachEvent(preset, [](const EventRule& rule) {
+    const std::string places = Alternatives(rule.time);
+    return places.empty() || rule.time_unit == TimeUnit::kIso ? places
+                                                              : absl::StrCat(places, ", ", UnitWords(rule.time_unit));
+  });
 }
 
 std::string TypeWords(const Provider& preset) {
-  const std::string places = Alternatives(preset.event.type);
-  return places.empty() ? "`unknown`" : places;
+  return EachEvent(preset, [](const EventRule& rule) {
+    const std::string places = Alternatives(rule.type);
+    return places.empty() ? "`unknown`" : places;
+  });
 }
 
 std::string HandshakeWords(const Provider& preset) {

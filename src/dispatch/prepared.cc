@@ -1,9 +1,12 @@
 #include "dispatch/prepared.h"
 
+#include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "dispatch/wire.h"
 #include "hookstream/v1/event.pb.h"
+#include "provider/multipart.h"
 
 namespace hookstream::dispatch {
 namespace {
@@ -34,15 +37,45 @@ std::string TypingBytes(const typing::Typed& typed) {
   return message.SerializeAsString();
 }
 
-typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry& registry) {
-  if (data.content == store::Content::kOpaque) {
-    typing::Typed untyped;
-    untyped.notes.push_back({.pointer = "", .reason = "no_mapping", .text = "the source's content is opaque"});
-    return untyped;
+typing::Typed Untyped(std::string_view reason, std::string text) {
+  typing::Typed untyped;
+  untyped.notes.push_back({.pointer = "", .reason = reason, .text = std::move(text)});
+  return untyped;
+}
+
+// The fields of a multipart form as an urlencoded one, so that they are typed alike; files are no fields. nullopt:
+// malformed.
+std::optional<std::string> UrlencodedFields(const store::EventData& data) {
+  v1::Raw head;
+  if (!head.ParseFromString(data.raw_head)) return std::nullopt;
+  const auto boundary = provider::MultipartBoundary(head.content_type());
+  const auto parts = boundary ? provider::ParseMultipart(data.body, *boundary) : std::nullopt;
+  if (!parts) return std::nullopt;
+  std::string form;
+  for (const provider::MultipartPart& part : *parts) {
+    if (part.is_file) continue;
+    if (!form.empty()) form += '&';
+    form += EncodeFormText(part.name);
+    form += '=';
+    form += EncodeFormText(part.value);
   }
-  return typing::Convert(
-      registry, data.provider, data.type,
-      data.content == store::Content::kForm ? typing::ContentKind::kForm : typing::ContentKind::kJson, data.body);
+  return form;
+}
+
+typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry& registry) {
+  const auto convert = [&](typing::ContentKind kind, std::string_view document) {
+    return typing::Convert(registry, data.provider, data.type, kind, document);
+  };
+  switch (data.content) {
+    case store::Content::kJson: return convert(typing::ContentKind::kJson, data.body);
+    case store::Content::kForm: return convert(typing::ContentKind::kForm, data.body);
+    case store::Content::kMultipart: {
+      const std::optional<std::string> form = UrlencodedFields(data);
+      return form ? convert(typing::ContentKind::kForm, *form) : Untyped("malformed", "no multipart form");
+    }
+    case store::Content::kOpaque: break;
+  }
+  return Untyped("no_mapping", "the source's content is opaque");
 }
 
 }  // namespace

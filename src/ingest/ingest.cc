@@ -71,15 +71,22 @@ store::Content ContentOf(const provider::ContentRule& rule, const provider::Cont
   using Kind = provider::ContentRule::Kind;
   switch (rule.kind) {
     case Kind::kNone: return store::Content::kOpaque;
-    case Kind::kJson: return store::Content::kJson;
+    case Kind::kJson:
+    case Kind::kLines: return store::Content::kJson;
     case Kind::kFormField:
       // An item is a part of the field's JSON.
-      return whole_body && context.IsForm() ? store::Content::kForm : store::Content::kJson;
-    case Kind::kForm: break;
+      if (!whole_body || !context.IsForm()) return store::Content::kJson;
+      break;
+    case Kind::kForm:
+    case Kind::kAny: break;
   }
-  if (context.IsForm()) return store::Content::kForm;
-  const std::string_view type = context.Header("content-type").value_or("");
-  return absl::StrContains(Absl(type), "json") ? store::Content::kJson : store::Content::kOpaque;
+  switch (context.BodyMedia()) {
+    case provider::Media::kJson: return store::Content::kJson;
+    case provider::Media::kForm: return store::Content::kForm;
+    case provider::Media::kMultipart: return store::Content::kMultipart;
+    case provider::Media::kOther: break;
+  }
+  return store::Content::kOpaque;
 }
 
 // What all events of a request share.
@@ -202,6 +209,7 @@ struct Ingest::Pending {
   Ingest* ingest;
   std::shared_ptr<const Snapshot> snapshot;  // keeps the source
   const Source* source;
+  bool many = false;  // the request may carry several events
   std::string request_id;
   std::string type;  // of the first event, for the log
   MonoTime started;
@@ -604,7 +612,7 @@ void Ingest::Process(HttpRequest request, Done done, bool again) {
 
   provider::Extracted extracted = provider::Extract(preset, readable);
   if (!extracted.parsed) stats.unparsed.Increment();
-  const bool many = !preset.event.split.empty();
+  const bool many = extracted.many;
   if (extracted.items.empty()) {
     stats.accepted.Increment();
     Log(LogLevel::kDebug, "webhook without events", {{"source", config.name}});
@@ -658,6 +666,7 @@ void Ingest::Process(HttpRequest request, Done done, bool again) {
   pending->ingest = this;
   pending->snapshot = snapshot;
   pending->source = source;
+  pending->many = many;
   pending->type = events.front().data.type;
   pending->done = std::move(done);
   // Last: the views into it end here.
@@ -699,10 +708,8 @@ void Ingest::Complete(Pending& pending, absl::StatusOr<std::vector<store::Append
   stats.accepted.Increment();
   if (fresh > 0) stats.events.Increment(static_cast<double>(fresh));
   if (duplicates > 0) stats.duplicates.Increment(static_cast<double>(duplicates));
-  Accepted accepted{.events = *std::move(appended),
-                    .tag = ingest.store_.Tag(),
-                    .many = !source.config.preset->event.split.empty(),
-                    .reply = source.accepted};
+  Accepted accepted{
+      .events = *std::move(appended), .tag = ingest.store_.Tag(), .many = pending.many, .reply = source.accepted};
   if (LogEnabled(LogLevel::kDebug)) {
     for (const store::Appended& event : accepted.events) {
       Log(LogLevel::kDebug, event.duplicate ? "event is a duplicate" : "event accepted",

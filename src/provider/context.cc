@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/expression.h"
 #include "provider/json_document.h"
+#include "provider/multipart.h"
 #include "provider/provider.h"
 
 namespace hookstream::provider {
@@ -30,6 +32,27 @@ Parameters ParseParameters(std::string_view text) {
   return parameters;
 }
 
+// A malformed body has no fields.
+std::optional<Parameters> MultipartFields(std::string_view content_type, std::string_view body) {
+  const std::optional<std::string> boundary = MultipartBoundary(content_type);
+  if (!boundary) return std::nullopt;
+  auto parts = ParseMultipart(body, *boundary);
+  if (!parts) return std::nullopt;
+  Parameters fields;
+  for (MultipartPart& part : *parts) {
+    if (!part.is_file) fields.emplace_back(std::move(part.name), part.value);
+  }
+  return fields;
+}
+
+Media MediaOf(std::string_view content_type) {
+  const absl::string_view type = absl::StripAsciiWhitespace(ToAbsl(content_type.substr(0, content_type.find(';'))));
+  if (absl::StartsWithIgnoreCase(type, "application/x-www-form-urlencoded")) return Media::kForm;
+  if (absl::EqualsIgnoreCase(type, "multipart/form-data")) return Media::kMultipart;
+  if (absl::EndsWithIgnoreCase(type, "/json") || absl::EndsWithIgnoreCase(type, "+json")) return Media::kJson;
+  return Media::kOther;
+}
+
 std::optional<std::string_view> FindParameter(const Parameters& parameters, std::string_view name) {
   for (const auto& [key, value] : parameters) {
     if (key == name) return value;
@@ -50,6 +73,7 @@ Context::Context(const Request& request, const ContentRule& content) : request_(
   const size_t question = request.target.find('?');
   path_ = request.target.substr(0, question);
   if (question != std::string_view::npos) raw_query_ = request.target.substr(question + 1);
+  if (const auto type = Header("content-type")) media_ = MediaOf(*type);
 }
 
 Context::~Context() = default;
@@ -78,8 +102,14 @@ std::string_view Context::Url() {
 }
 
 const Parameters& Context::Form() {
-  if (!form_) form_ = ParseParameters(request_.body);
-  return *form_;
+  static const Parameters kNone;
+  if (media_ != Media::kMultipart) {
+    if (!form_) form_ = ParseParameters(request_.body);
+    return *form_;
+  }
+  if (!form_tried_) form_ = MultipartFields(*Header("content-type"), request_.body);
+  form_tried_ = true;
+  return form_ ? *form_ : kNone;
 }
 
 const Parameters& Context::Query() {
@@ -87,32 +117,45 @@ const Parameters& Context::Query() {
   return *query_;
 }
 
-bool Context::IsForm() const {
-  const std::optional<std::string_view> type = Header("content-type");
-  return type && absl::StartsWithIgnoreCase(ToAbsl(*type), "application/x-www-form-urlencoded");
+bool Context::FormParsed() {
+  const Parameters& fields = Form();
+  // Files alone are a form too.
+  if (media_ == Media::kMultipart) return form_.has_value();
+  return request_.body.empty() || !fields.empty();
+}
+
+std::unique_ptr<JsonState> Context::ParseDocument() {
+  switch (content_.kind) {
+    case ContentRule::Kind::kNone: return nullptr;
+    case ContentRule::Kind::kJson: return ParseJson(request_.body);
+    case ContentRule::Kind::kLines: return ParseJsonLines(request_.body);
+    case ContentRule::Kind::kAny: return media_ == Media::kJson ? ParseJson(request_.body) : nullptr;
+    case ContentRule::Kind::kForm: return IsForm() ? nullptr : ParseJson(request_.body);
+    case ContentRule::Kind::kFormField: {
+      if (!IsForm()) return ParseJson(request_.body);
+      // A form is JSON only in the field that the preset names.
+      const std::optional<std::string_view> field = FindParameter(Form(), content_.field);
+      return field ? ParseJson(*field) : nullptr;
+    }
+  }
+  return nullptr;
 }
 
 JsonState* Context::Json() {
-  if (json_tried_) return json_.get();
+  if (!json_tried_) json_ = ParseDocument();
   json_tried_ = true;
-  std::string_view text = request_.body;
-  if (content_.kind == ContentRule::Kind::kNone) return nullptr;
-  if (content_.kind != ContentRule::Kind::kJson && IsForm()) {
-    // A form is JSON only in the field that the preset names.
-    if (content_.kind != ContentRule::Kind::kFormField) return nullptr;
-    const std::optional<std::string_view> field = FindParameter(Form(), content_.field);
-    if (!field) return nullptr;
-    text = *field;
-  }
-  json_ = ParseJson(text);
   return json_.get();
 }
 
 bool Context::Parsed() {
   switch (content_.kind) {
     case ContentRule::Kind::kNone: return true;
-    case ContentRule::Kind::kJson: return Json() != nullptr;
-    case ContentRule::Kind::kForm: return IsForm() ? request_.body.empty() || !Form().empty() : Json() != nullptr;
+    case ContentRule::Kind::kJson:
+    case ContentRule::Kind::kLines: return Json() != nullptr;
+    case ContentRule::Kind::kAny:
+      if (IsForm()) return FormParsed();
+      return media_ != Media::kJson || Json() != nullptr;
+    case ContentRule::Kind::kForm: return IsForm() ? FormParsed() : Json() != nullptr;
     case ContentRule::Kind::kFormField:
       // A form without the field is read by its fields (Slack's commands); a field that is no JSON is unreadable.
       return Json() != nullptr || (IsForm() && !Form().empty() && !FindParameter(Form(), content_.field));

@@ -4,7 +4,8 @@
 // Lifecycle: one per request, on the stack; the request's views outlive it. Texts that it hands out are valid until it
 // is destroyed. Not thread-safe, but it may move between threads from call to call.
 // Limits: JSON documents up to 64 MiB (what simdjson refuses counts as not parsed), kMaxParameters form or query
-// parameters (a request with more has none). JSON parsers are kept per thread, at most 4 of at most 4 MiB.
+// parameters (a request with more has none), the parts of a multipart form as in provider/multipart.h. JSON parsers are
+// kept per thread, at most 4 of at most 4 MiB.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,10 @@ inline constexpr size_t kMaxParameters = 10'000;
 inline constexpr size_t kMaxItems = 1'000;
 
 enum class SplitResult { kItems, kNoList, kTooMany };
+
+// What the Content-Type says of the body: application/json and everything that ends with /json or +json, or one of the
+// two kinds of forms.
+enum class Media : uint8_t { kOther, kJson, kForm, kMultipart };
 
 class Context {
  public:
@@ -74,14 +79,16 @@ class Context {
   // The configured public URL and the target.
   std::string_view Url();
 
-  // Decoded parameters in their order.
+  // Decoded parameters in their order. Of a multipart form: its fields, without files.
   const Parameters& Form();
   const Parameters& Query();
 
-  // True when the body could be read the way the preset's content says: JSON accepted by simdjson, or a form.
+  // True when the body could be read the way the preset's content says: JSON accepted by simdjson, or a form. What is
+  // opaque counts as read.
   bool Parsed();
 
-  // The parsed JSON document (of the body, or of a form's field); nullptr when there is none.
+  // The parsed JSON document (of the body, or of a form's field; for JSON Lines the list of them); nullptr when there
+  // is none.
   JsonState* Json();
 
   // Splits the JSON document into the elements at `path` ("*": each element of an array), at most kMaxItems. kNoList:
@@ -99,16 +106,25 @@ class Context {
   // Keeps a computed text until the context is destroyed.
   std::string_view Keep(std::string text);
 
-  // Whether the Content-Type says application/x-www-form-urlencoded.
-  bool IsForm() const;
+  Media BodyMedia() const { return media_; }
+  // A form of either kind.
+  bool IsForm() const { return media_ == Media::kForm || media_ == Media::kMultipart; }
 
  private:
+  // nullptr: the document has to be read in another way, or there is none.
+  std::unique_ptr<JsonState> ParseDocument();
+  // A form that could be taken apart.
+  bool FormParsed();
+
   const Request& request_;
   const ContentRule& content_;
+  Media media_ = Media::kOther;
   Bindings bindings_;
   std::string_view path_;
   std::optional<std::string_view> raw_query_;
+  // Absent when it was not read yet; of a multipart form also when it is malformed.
   std::optional<Parameters> form_;
+  bool form_tried_ = false;
   std::optional<Parameters> query_;
   std::string_view url_;
   bool json_tried_ = false;

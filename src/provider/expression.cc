@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/suggest.h"
 
@@ -88,6 +89,7 @@ std::optional<std::string> Apply(const Filter& filter, std::string_view text, Co
     case FilterKind::kUnbase64: return Unbase64(text);
     case FilterKind::kBetween: return Between(text, filter.arguments[0], filter.arguments[1]);
     case FilterKind::kUnescape: return Unescape(text, filter.arguments);
+    case FilterKind::kPercent: return DecodePercent(text);
     case FilterKind::kHmacSha1:
     case FilterKind::kHmacSha256:
     case FilterKind::kHmacSha512: {
@@ -152,7 +154,7 @@ struct FilterName {
   std::string_view name;
   FilterKind kind;
 };
-constexpr std::array<FilterName, 16> kFilters = {{{"hex", FilterKind::kHex},
+constexpr std::array<FilterName, 17> kFilters = {{{"hex", FilterKind::kHex},
                                                   {"base64", FilterKind::kBase64},
                                                   {"base64url", FilterKind::kBase64Url},
                                                   {"sha1", FilterKind::kSha1},
@@ -167,6 +169,7 @@ constexpr std::array<FilterName, 16> kFilters = {{{"hex", FilterKind::kHex},
                                                   {"unbase64", FilterKind::kUnbase64},
                                                   {"between", FilterKind::kBetween},
                                                   {"unescape", FilterKind::kUnescape},
+                                                  {"percent", FilterKind::kPercent},
                                                   {"key_besides", FilterKind::kKeyBesides}}};
 
 constexpr std::string_view kValueHint =
@@ -351,7 +354,7 @@ class Parser {
       const std::string_view near = Nearest(name, names);
       return Fail(absl::StrCat("there is no filter '", ToAbsl(name), "' (",
                                near.empty() ? "filters are hex, base64, base64url, sha1, sha256, sha512, crc32, "
-                                              "hmac-sha1, hmac-sha256, hmac-sha512, sorted, lower, unbase64, "
+                                              "hmac-sha1, hmac-sha256, hmac-sha512, sorted, lower, percent, unbase64, "
                                               "between(...), unescape(...), key_besides(...)"
                                             : absl::StrCat("did you mean ", ToAbsl(near), "?"),
                                ")"),
@@ -382,9 +385,9 @@ class Parser {
     const std::vector<std::string>& arguments = filter.arguments;
     const auto is_escape = [](const std::string& code) { return code.size() == 2 && DecodeHex(code); };
     switch (filter.kind) {
-      case FilterKind::kKeyBesides:
-        return arguments.empty() ? "key_besides needs names: key_besides(update_id)" : "";
-      case FilterKind::kBetween: return arguments.size() == 2 ? "" : "between needs two texts: between(<kind>, </kind>)";
+      case FilterKind::kKeyBesides: return arguments.empty() ? "key_besides needs names: key_besides(update_id)" : "";
+      case FilterKind::kBetween:
+        return arguments.size() == 2 ? "" : "between needs two texts: between(<kind>, </kind>)";
       case FilterKind::kUnescape:
         return !arguments.empty() && std::all_of(arguments.begin(), arguments.end(), is_escape)
                    ? ""
@@ -435,7 +438,11 @@ std::optional<std::string_view> Chain::Text(Context& context) const {
       !filters.empty() && (filters[0].kind == FilterKind::kSorted || filters[0].kind == FilterKind::kKeyBesides);
   for (const Value& value : values) {
     if (whole && filters[0].kind == FilterKind::kSorted) {
-      text = context.Keep(SortedText(value.source == Source::kForm ? context.Form() : context.Query()));
+      // What signs a form's fields does not cover the files that a multipart form may have besides.
+      const bool form = value.source == Source::kForm;
+      if (!form || context.BodyMedia() != Media::kMultipart) {
+        text = context.Keep(SortedText(form ? context.Form() : context.Query()));
+      }
     } else if (whole) {
       text = context.OnlyOtherKey(value, filters[0].arguments);
     } else {

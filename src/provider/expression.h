@@ -61,6 +61,7 @@ enum class FilterKind : uint8_t {
   kUnbase64,
   kBetween,
   kUnescape,
+  kPercent,
   kKeyBesides,
 };
 

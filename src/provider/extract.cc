@@ -1,5 +1,6 @@
 #include "provider/extract.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
@@ -60,24 +61,33 @@ class ItemHashes {
   std::unordered_map<std::string, size_t> seen_;
 };
 
-void WholeBody(const Provider& provider, Context& context, Extracted& out) {
-  if (Skipped(provider.event, context)) return;
-  out.items.push_back(ReadItem(provider.event, context, context.request().body, 0));
+void WholeBody(const EventRule& rule, Context& context, Extracted& out) {
+  if (Skipped(rule, context)) return;
+  out.items.push_back(ReadItem(rule, context, context.request().body, 0));
   ExtractedItem& item = out.items.back();
-  if (item.provider_event_id.empty() && provider.event.id_is_hash)
-    item.provider_event_id = ItemHashes().IdOf(item.body);
+  if (item.provider_event_id.empty() && rule.id_is_hash) item.provider_event_id = ItemHashes().IdOf(item.body);
 }
 
 }  // namespace
 
+const EventRule* FindEventRule(const Provider& provider, Context& context) {
+  const auto found = std::find_if(provider.events.begin(), provider.events.end(),
+                                  [&](const EventRule& rule) { return rule.when.Holds(context); });
+  return found == provider.events.end() ? nullptr : &*found;
+}
+
 Extracted Extract(const Provider& provider, Context& context) {
   Extracted out;
   out.parsed = context.Parsed();
-  const EventRule& rule = provider.event;
+  static const EventRule kUnknown;
+  const EventRule* found = FindEventRule(provider, context);
+  if (found == nullptr) out.parsed = false;
+  const EventRule& rule = found == nullptr ? kUnknown : *found;
   if (rule.split.empty()) {
-    WholeBody(provider, context, out);
+    WholeBody(rule, context, out);
     return out;
   }
+  out.many = true;
   const SplitResult result = context.Split(rule.split);
   if (result != SplitResult::kItems) {
     if (result == SplitResult::kTooMany) {
@@ -88,7 +98,7 @@ Extracted Extract(const Provider& provider, Context& context) {
     } else {
       out.parsed = false;
     }
-    WholeBody(provider, context, out);
+    WholeBody(rule, context, out);
     context.SelectItem(std::nullopt);
     return out;
   }
@@ -104,24 +114,6 @@ Extracted Extract(const Provider& provider, Context& context) {
   }
   context.SelectItem(std::nullopt);
   return out;
-}
-
-std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
-                               std::string& scratch) {
-  // The items of a split body are JSON already.
-  if (provider.content.kind != ContentRule::Kind::kFormField || !provider.event.split.empty()) return body;
-  const HeaderView header{"content-type", content_type};
-  Request request;
-  request.headers = {&header, 1};
-  request.body = body;
-  Context context(request, provider.content);
-  if (!context.IsForm()) return body;
-  for (auto& [name, value] : context.Form()) {
-    if (name != provider.content.field) continue;
-    scratch = value;
-    return scratch;
-  }
-  return body;
 }
 
 }  // namespace hookstream::provider

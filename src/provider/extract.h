@@ -41,19 +41,20 @@ struct ExtractedItem {
 };
 
 struct Extracted {
+  // The rule takes the body apart: it may carry any number of events.
+  bool many = false;
   // Empty when the provider sent an empty list, or only items that the preset skips.
   std::vector<ExtractedItem> items;
-  // False: the body is not what the preset expects; there is one item with the whole body.
+  // False: the body is not what the preset expects, or none of its rules is for the request; there is one item with the
+  // whole body.
   bool parsed = true;
   // More than kMaxItems: there is one item with the whole body.
   bool too_many_items = false;
 };
 
-Extracted Extract(const Provider& provider, Context& context);
+// The rule for this request; nullptr: none is. Values of items are not asked for.
+const EventRule* FindEventRule(const Provider& provider, Context& context);
 
-// What is to be typed of a stored event: `body` itself, or for `content: form.FIELD` and a form the field's decoded
-// text (written to `scratch`).
-std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
-                               std::string& scratch);
+Extracted Extract(const Provider& provider, Context& context);
 
 }  // namespace hookstream::provider

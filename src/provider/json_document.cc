@@ -1,11 +1,19 @@
 #include "provider/json_document.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace hookstream::provider {
 namespace {
 
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+constexpr std::string_view kJsonSpace = " \t\r\n";
 constexpr size_t kMaxDocumentBytes = size_t{64} << 20;
 constexpr size_t kPooledParsersMax = 4;
 constexpr size_t kPooledParserBytesMax = size_t{4} << 20;
@@ -118,10 +126,10 @@ std::optional<Position> Step(const Position& from, std::string_view token) {
 }
 
 SplitResult Split(const Position& from, const std::vector<std::string>& path, size_t depth,
-                  const simdjson::dom::element* first, std::vector<JsonItem>& out) {
+                  const simdjson::dom::element* first, size_t items_max, std::vector<JsonItem>& out) {
   Position at = from;
   const auto take = [&] {
-    if (out.size() >= kMaxItems) return SplitResult::kTooMany;
+    if (out.size() >= items_max) return SplitResult::kTooMany;
     out.push_back({at.element, first == nullptr ? at.element : *first, at.bytes});
     return SplitResult::kItems;
   };
@@ -139,7 +147,7 @@ SplitResult Split(const Position& from, const std::vector<std::string>& path, si
   cursor.Enter();
   for (const simdjson::dom::element element : array) {
     const Position child{element, cursor.Take()};
-    const SplitResult result = Split(child, path, depth + 1, first == nullptr ? &element : first, out);
+    const SplitResult result = Split(child, path, depth + 1, first == nullptr ? &element : first, items_max, out);
     if (result != SplitResult::kItems) return result;
   }
   return SplitResult::kItems;
@@ -182,6 +190,64 @@ std::unique_ptr<JsonState> ParseJson(std::string_view text) {
   return json;
 }
 
+namespace {
+
+// Takes the lines of `text`, their ends and blank ones left out, until `take` is false.
+bool ForEachLine(std::string_view text, const std::function<bool(std::string_view)>& take) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const size_t begin = line.find_first_not_of(kJsonSpace);
+    if (begin == std::string_view::npos) continue;
+    line = line.substr(begin, line.find_last_not_of(kJsonSpace) + 1 - begin);
+    if (!take(line)) return false;
+  }
+  return true;
+}
+
+// As one array, so that there is one document: "[" and the body, with a comma for the end of each line that has
+// another behind it. The lines could have become another document this way ({"a":1 and "b":2} are none, together
+// they are), so each element has to be exactly one line.
+std::unique_ptr<JsonState> ParseAsList(std::string_view text) {
+  std::string list = absl::StrCat("[", ToAbsl(text), "]");
+  const char* line_end = nullptr;
+  ForEachLine(text, [&](std::string_view line) {
+    if (line_end != nullptr) list[static_cast<size_t>(line_end - text.data()) + 1] = ',';
+    line_end = line.data() + line.size();
+    while (line_end < text.data() + text.size() && *line_end != '\n') ++line_end;
+    return true;
+  });
+  std::unique_ptr<JsonState> json = ParseJson(list);
+  simdjson::dom::array array;
+  if (json == nullptr || json->root.get(array) != simdjson::SUCCESS) return nullptr;
+  Cursor cursor(list);
+  cursor.Enter();
+  auto element = array.begin();
+  const bool same = ForEachLine(text, [&](std::string_view line) {
+    if (element == array.end()) return false;
+    ++element;
+    return cursor.Take() == line;
+  });
+  if (!same || element != array.end()) return nullptr;
+  json->list = std::move(list);
+  json->text = json->list;
+  json->lines = text;
+  return json;
+}
+
+}  // namespace
+
+std::unique_ptr<JsonState> ParseJsonLines(std::string_view text) {
+  const size_t first = text.find_first_not_of(kJsonSpace);
+  if (first == std::string_view::npos || text.size() > kMaxDocumentBytes) return nullptr;
+  if (text[first] == '[') {
+    if (std::unique_ptr<JsonState> json = ParseJson(text)) return json;
+  }
+  if (std::unique_ptr<JsonState> json = ParseAsList(text)) return json;
+  return text[first] == '[' ? nullptr : ParseJson(text);
+}
+
 std::optional<simdjson::dom::element> FindJson(simdjson::dom::element from, const std::vector<std::string>& path) {
   for (const std::string& token : path) {
     if (simdjson::dom::object object; from.get(object) == simdjson::SUCCESS) {
@@ -220,15 +286,30 @@ std::optional<std::string_view> JsonText(simdjson::dom::element element, std::st
 
 SplitResult SplitJson(JsonState& json, const std::vector<std::string>& path) {
   json.items.clear();
-  return Split({json.root, Trimmed(json.text)}, path, 0, nullptr, json.items);
+  const SplitResult result = Split({json.root, Trimmed(json.text)}, path, 0, nullptr, kMaxItems, json.items);
+  for (JsonItem& item : json.items) item.bytes = json.Origin(item.bytes);
+  return result;
 }
 
 std::optional<std::string_view> SliceJson(const JsonState& json, const std::vector<std::string>& path) {
-  return Slice({json.root, Trimmed(json.text)}, path);
+  const std::optional<std::string_view> slice = Slice({json.root, Trimmed(json.text)}, path);
+  return slice ? std::optional(json.Origin(*slice)) : std::nullopt;
 }
 
 std::optional<std::string_view> SliceJson(const JsonItem& item, const std::vector<std::string>& path) {
   return Slice({item.item, item.bytes}, path);
+}
+
+void VisitJson(const JsonState& json, const std::vector<std::string>& split, const std::vector<std::string>& path,
+               const std::function<void(std::string_view)>& visit) {
+  const Position root{json.root, Trimmed(json.text)};
+  const auto visit_at = [&](const Position& at) {
+    if (const std::optional<std::string_view> slice = Slice(at, path)) visit(json.Origin(*slice));
+  };
+  std::vector<JsonItem> items;
+  // A single one where a list is usual is the item.
+  if (split.empty() || Split(root, split, 0, nullptr, SIZE_MAX, items) != SplitResult::kItems) return visit_at(root);
+  for (const JsonItem& item : items) visit_at({item.item, item.bytes});
 }
 
 }  // namespace hookstream::provider

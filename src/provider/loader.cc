@@ -33,18 +33,12 @@ absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size
 struct LoadError {
   YAML::Mark mark;
   std::string message;
-  absl::StatusCode code = absl::StatusCode::kInvalidArgument;
   // Bytes to the right of the mark.
   size_t offset = 0;
 };
 
 [[noreturn]] void Fail(const YAML::Mark& mark, std::string message, size_t offset = 0) {
-  throw LoadError{mark, std::move(message), absl::StatusCode::kInvalidArgument, offset};
-}
-
-[[noreturn]] void FailUnsupported(const YAML::Mark& mark, std::string_view what) {
-  throw LoadError{mark, absl::StrCat(ToAbsl(what), " is not supported by this version"),
-                  absl::StatusCode::kUnimplemented};
+  throw LoadError{mark, std::move(message), offset};
 }
 
 // Looks at the events before the document is built: an alias may make a document that contains itself.
@@ -393,6 +387,8 @@ Tagged ReadTagged(Fields& fields, Expression* prefix_template = nullptr) {
         Fail(prefix->Mark(), "prefix can only read values of the source's configuration ({secret.NAME})");
       }
     }
+    if (part.prefix == "*")
+      Fail(prefix->Mark(), "prefix * says nothing of where the value begins (e.g. \"*/SHA256/\")");
   }
   if (const auto index = fields.Take("index")) {
     part.index = static_cast<uint32_t>(ReadNumber(*index, "index", 0, 15));
@@ -404,8 +400,9 @@ Tagged ReadTagged(Fields& fields, Expression* prefix_template = nullptr) {
 TimeUnit ReadTimeUnit(Fields& fields, TimeUnit fallback) {
   const auto unit = fields.Take("unit");
   if (!unit) return fallback;
-  return ReadChoice<TimeUnit>(*unit, "unit",
-                              {{"s", TimeUnit::kSeconds}, {"ms", TimeUnit::kMilliseconds}, {"iso", TimeUnit::kIso}});
+  return ReadChoice<TimeUnit>(
+      *unit, "unit",
+      {{"s", TimeUnit::kSeconds}, {"ms", TimeUnit::kMilliseconds}, {"iso", TimeUnit::kIso}, {"http", TimeUnit::kHttp}});
 }
 
 TimeRule ReadTimeRule(const YAML::Node& node, Scheme scheme) {
@@ -925,6 +922,7 @@ void ReadEventId(const YAML::Node& node, EventRule& event) {
 EventRule ReadEvent(const YAML::Node& node) {
   Fields fields(node, "event");
   EventRule event;
+  if (const auto when = fields.Take("when")) event.when = ReadCondition(*when, "when");
   if (const auto split = fields.Take("split")) event.split = ReadSplit(*split);
   if (const auto skip = fields.Take("skip")) event.skip = ReadCondition(*skip, "skip");
   const auto expression = [&](std::string_view name) {
@@ -957,6 +955,14 @@ EventRule ReadEvent(const YAML::Node& node) {
   }
   fields.Done();
 
+  const auto check_filters = [&](const Chain& chain, std::string_view name) {
+    for (const Filter& filter : chain.filters) {
+      if (filter.kind == FilterKind::kHmacSha1 || filter.kind == FilterKind::kHmacSha256 ||
+          filter.kind == FilterKind::kHmacSha512) {
+        Fail(node.Mark(), absl::StrCat("event.", ToAbsl(name), " can't use the key"));
+      }
+    }
+  };
   const auto check = [&](const Expression& given, std::string_view name) {
     if (event.split.empty() && Uses(given, {Source::kItem, Source::kItem1})) {
       Fail(node.Mark(), absl::StrCat("event.", ToAbsl(name), " reads an item, but the body is not split"));
@@ -964,14 +970,7 @@ EventRule ReadEvent(const YAML::Node& node) {
     if (Uses(given, {Source::kTime, Source::kKey, Source::kSecret})) {
       Fail(node.Mark(), absl::StrCat("event.", ToAbsl(name), " can't read time, key or a secret"));
     }
-    given.ForEachChain([&](const Chain& chain) {
-      for (const Filter& filter : chain.filters) {
-        if (filter.kind == FilterKind::kHmacSha1 || filter.kind == FilterKind::kHmacSha256 ||
-            filter.kind == FilterKind::kHmacSha512) {
-          Fail(node.Mark(), absl::StrCat("event.", ToAbsl(name), " can't use the key"));
-        }
-      }
-    });
+    given.ForEachChain([&](const Chain& chain) { check_filters(chain, name); });
   };
   check(event.type, "type");
   check(event.id, "id");
@@ -983,7 +982,36 @@ EventRule ReadEvent(const YAML::Node& node) {
       Fail(node.Mark(), "event.skip reads an item, but the body is not split");
     }
   }
+  for (const Condition::Test& test : event.when.tests) {
+    if (Uses(test.value, {Source::kItem, Source::kItem1})) {
+      Fail(node.Mark(), "event.when reads an item: it is asked before the body is split (read json/0/... instead)");
+    }
+    if (Uses(test.value, {Source::kTime, Source::kKey, Source::kSecret})) {
+      Fail(node.Mark(), "event.when can't read time, key or a secret");
+    }
+    check_filters(test.value, "when");
+  }
   return event;
+}
+
+// One rule, or a list of them.
+std::vector<EventRule> ReadEvents(const YAML::Node& node) {
+  if (!node.IsSequence()) {
+    EventRule event = ReadEvent(node);
+    if (!event.when.tests.empty()) {
+      Fail(node.Mark(), "one event rule needs no 'when' (several are a list: - when: ...)");
+    }
+    return {std::move(event)};
+  }
+  std::vector<EventRule> events;
+  for (const YAML::Node& item : node) {
+    if (!events.empty() && events.back().when.tests.empty()) {
+      Fail(item.Mark(), "this rule is never reached: the one before has no 'when'");
+    }
+    events.push_back(ReadEvent(item));
+  }
+  if (events.empty()) Fail(node.Mark(), "event is an empty list");
+  return events;
 }
 
 ContentRule ReadContent(const YAML::Node& node) {
@@ -992,10 +1020,12 @@ ContentRule ReadContent(const YAML::Node& node) {
   if (absl::StartsWith(text, ToAbsl(kField)) && text.size() > kField.size()) {
     return {ContentRule::Kind::kFormField, text.substr(kField.size())};
   }
-  if (text == "lines") FailUnsupported(node.Mark(), "content: lines");
-  const auto kind = ReadChoice<ContentRule::Kind>(
-      node, "content",
-      {{"json", ContentRule::Kind::kJson}, {"form", ContentRule::Kind::kForm}, {"none", ContentRule::Kind::kNone}});
+  const auto kind = ReadChoice<ContentRule::Kind>(node, "content",
+                                                  {{"json", ContentRule::Kind::kJson},
+                                                   {"form", ContentRule::Kind::kForm},
+                                                   {"lines", ContentRule::Kind::kLines},
+                                                   {"any", ContentRule::Kind::kAny},
+                                                   {"none", ContentRule::Kind::kNone}});
   return {kind, {}};
 }
 
@@ -1139,7 +1169,7 @@ Provider ReadProvider(const YAML::Node& root) {
     if (!handshakes->IsSequence()) Fail(handshakes->Mark(), "handshakes has to be a list (- when: ...)");
     for (const YAML::Node& item : *handshakes) provider.handshakes.push_back(ReadHandshake(item));
   }
-  if (event) provider.event = ReadEvent(*event);
+  if (event) provider.events = ReadEvents(*event);
   if (respond) {
     Fields parts(*respond, "respond");
     if (const auto accepted = parts.Take("accepted")) provider.accepted = ReadConstantReply(*accepted, "accepted");
@@ -1147,8 +1177,12 @@ Provider ReadProvider(const YAML::Node& root) {
     parts.Done();
   }
   for (const VerifyRule& rule : provider.verify) {
-    if (rule.per_item && provider.event.split.empty()) {
+    if (rule.per_item && provider.events.front().split.empty()) {
       Fail(verify->Mark(), "verify reads an item, but event.split does not say what the items are");
+    }
+    // What is verified and what is stored have to be the same items.
+    if (rule.per_item && provider.events.size() > 1) {
+      Fail(verify->Mark(), "verify reads an item, so there can be one event rule only");
     }
   }
   provider.methods = ReadMethods(methods);
@@ -1182,7 +1216,7 @@ absl::StatusOr<std::unique_ptr<const Provider>> LoadProvider(std::string_view ya
   try {
     return std::make_unique<const Provider>(ReadProvider(Parse(yaml)));
   } catch (const LoadError& error) {
-    return absl::Status(error.code, at(error.mark, error.offset, error.message));
+    return absl::InvalidArgumentError(at(error.mark, error.offset, error.message));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(
         at(error.mark, 0, absl::StrCat(error.msg, " (quote texts with braces: \"{...}\")")));

@@ -12,7 +12,7 @@
 namespace hookstream::provider {
 
 // INVALID_ARGUMENT with "file_name:line:column: what is wrong (hint)"; lines and columns count from 1. `file_name` is
-// only for messages. UNIMPLEMENTED, in the same form, for what the language knows and this version can't do.
+// only for messages.
 absl::StatusOr<std::unique_ptr<const Provider>> LoadProvider(std::string_view yaml, std::string_view file_name);
 
 }  // namespace hookstream::provider

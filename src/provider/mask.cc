@@ -1,9 +1,11 @@
 #include "provider/mask.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/match.h"
 #include "provider/json_document.h"
+#include "provider/multipart.h"
 
 namespace hookstream::provider {
 namespace {
@@ -43,25 +45,45 @@ void MaskParameters(std::string_view name, std::string& text, size_t begin) {
   }
 }
 
-void MaskJson(const std::vector<std::string>& path, Context& context, std::string& body) {
+// Of a form of either kind, in the body.
+void MaskField(std::string_view name, const Context& context, std::string& body) {
+  if (context.BodyMedia() != Media::kMultipart) return MaskParameters(name, body, 0);
+  const std::string_view original = context.request().body;
+  const auto boundary = MultipartBoundary(context.Header("content-type").value_or(std::string_view()));
+  const auto parts = boundary ? ParseMultipart(original, *boundary) : std::nullopt;
+  // Fields of a malformed body were never read.
+  if (!parts) return;
+  for (const MultipartPart& part : *parts) {
+    if (part.is_file || part.name != name) continue;
+    std::fill_n(body.begin() + (part.value.data() - original.data()), part.value.size(), '*');
+  }
+}
+
+void MaskJson(const std::vector<std::string>& split, const std::vector<std::string>& path, Context& context,
+              std::string& body) {
   const JsonState* json = context.Json();
   if (json == nullptr) return;
-  const std::optional<std::string_view> slice = SliceJson(*json, path);
   const std::string_view original = context.request().body;
-  // A document inside a form's field has no bytes of its own in the body: its field is masked as a parameter.
-  if (!slice || slice->empty() || slice->data() < original.data() ||
-      slice->data() + slice->size() > original.data() + original.size()) {
-    return;
-  }
-  const auto begin = body.begin() + (slice->data() - original.data());
-  const auto end = begin + static_cast<std::ptrdiff_t>(slice->size());
-  if (slice->front() == '"') {
-    std::fill(begin + 1, end - 1, '*');
-  } else {
-    // A number stays one.
-    std::replace_if(
-        begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
-  }
+  VisitJson(*json, split, path, [&](std::string_view slice) {
+    if (slice.empty()) return;
+    const auto begin = body.begin() + (slice.data() - original.data());
+    const auto end = begin + static_cast<std::ptrdiff_t>(slice.size());
+    if (slice.front() == '"') {
+      std::fill(begin + 1, end - 1, '*');
+    } else {
+      // A number stays one.
+      std::replace_if(
+          begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
+    }
+  });
+}
+
+// Where the elements are that `item` or `item1` reads; a rule that reads items is the only one of its preset.
+std::vector<std::string> SplitOf(const Value& value, const Provider& provider) {
+  if (value.source == Source::kJson) return {};
+  const std::vector<std::string>& split = provider.events.front().split;
+  const auto star = std::find(split.begin(), split.end(), "*");
+  return {split.begin(), value.source == Source::kItem ? split.end() : std::next(star)};
 }
 
 void MaskValue(const Value& value, const Provider& provider, Context& context, MaskedRequest& masked) {
@@ -76,12 +98,15 @@ void MaskValue(const Value& value, const Provider& provider, Context& context, M
         MaskParameters(value.name, masked.target, question + 1);
       }
       break;
-    case Source::kForm: MaskParameters(value.name, masked.body, 0); break;
+    case Source::kForm: MaskField(value.name, context, masked.body); break;
     case Source::kJson:
+    case Source::kItem:
+    case Source::kItem1:
+      // A document inside a form's field has no bytes of its own in the body.
       if (provider.content.kind == ContentRule::Kind::kFormField && context.IsForm()) {
-        MaskParameters(provider.content.field, masked.body, 0);
+        MaskField(provider.content.field, context, masked.body);
       } else {
-        MaskJson(value.path, context, masked.body);
+        MaskJson(SplitOf(value, provider), value.path, context, masked.body);
       }
       break;
     case Source::kRawQuery:

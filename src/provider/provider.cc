@@ -61,6 +61,8 @@ std::string_view CodeName(Code code) {
   return "";
 }
 
+bool IsNumber(TimeUnit unit) { return unit == TimeUnit::kSeconds || unit == TimeUnit::kMilliseconds; }
+
 std::string_view KeyFormName(KeyForm form) {
   switch (form) {
     case KeyForm::kText: return "text";

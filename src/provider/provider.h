@@ -51,10 +51,14 @@ enum class JwtAlgorithm : uint8_t { kHs256, kEs256, kRs256 };
 // "HS256", ...
 std::string_view JwtAlgorithmName(JwtAlgorithm algorithm);
 
-enum class TimeUnit : uint8_t { kSeconds, kMilliseconds, kIso };
+// kHttp: the date of HTTP headers (IMF-fixdate).
+enum class TimeUnit : uint8_t { kSeconds, kMilliseconds, kIso, kHttp };
+// Counts something, and is no text.
+bool IsNumber(TimeUnit unit);
 
 struct ContentRule {
-  enum class Kind : uint8_t { kJson, kForm, kFormField, kNone };
+  // kLines: JSON Lines. kAny: what the Content-Type says, and opaque where that is neither JSON nor a form.
+  enum class Kind : uint8_t { kJson, kForm, kFormField, kLines, kAny, kNone };
   Kind kind = Kind::kJson;
   // For kFormField: the form's field that holds the JSON. Bodies that are no form are JSON themselves.
   std::string field;
@@ -63,6 +67,7 @@ struct ContentRule {
 // The part of a header value that is meant: `t=1,v1=ab,v1=cd` split by "," with the prefix "v1=".
 struct Tagged {
   std::string separator;
+  // "*/SHA256/": behind a key's name, which is everything before the first "/SHA256/".
   std::string prefix;
   // The part itself when there is no prefix; the first of the parts for signatures.
   uint32_t index = 0;
@@ -205,6 +210,8 @@ struct HandshakeRule {
 };
 
 struct EventRule {
+  // Which requests it is for. Reads no item.
+  Condition when;
   // Reference tokens, "*" for every element; empty: the body is one event.
   std::vector<std::string> split;
   // An item that matches is no event. Without tests nothing is skipped.
@@ -236,7 +243,8 @@ struct Provider {
   std::vector<std::string> optional_secrets;
   std::vector<VerifyRule> verify;
   std::vector<HandshakeRule> handshakes;
-  EventRule event;
+  // Never empty; the first that holds is the rule of a request.
+  std::vector<EventRule> events = std::vector<EventRule>(1);
   // What a 2xx and a refusal look like where the provider cares. Values of the request are not available in them.
   std::optional<ReplyRule> accepted;
   std::optional<ReplyRule> rejected;

@@ -1,16 +1,23 @@
 #include "provider/time_text.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
 
 namespace hookstream::provider {
 namespace {
 
 constexpr size_t kMaxDigits = 15;
 constexpr size_t kMaxIsoBytes = 40;
+
+constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<std::string_view, 7> kWeekdays = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
@@ -24,6 +31,16 @@ std::optional<int64_t> ParseFraction(std::string_view digits) {
     if (i < 9) nanos = nanos * 10 + (c - '0');
   }
   return nanos;
+}
+
+std::string HttpDate(absl::Time time) {
+  const absl::CivilSecond civil = absl::ToCivilSecond(time, absl::UTCTimeZone());
+  const auto two = [](int number) { return absl::Dec(number, absl::kZeroPad2); };
+  const auto name = [](std::string_view text) { return absl::string_view(text.data(), text.size()); };
+  return absl::StrCat(name(kWeekdays[static_cast<size_t>(absl::GetWeekday(civil))]), ", ", two(civil.day()), " ",
+                      name(kMonths[static_cast<size_t>(civil.month()) - 1]), " ",
+                      absl::Dec(civil.year(), absl::kZeroPad4), " ", two(civil.hour()), ":", two(civil.minute()), ":",
+                      two(civil.second()), " GMT");
 }
 
 std::optional<absl::Time> ParseNumber(std::string_view text, absl::Duration unit, Fractions fractions) {
@@ -74,6 +91,23 @@ std::optional<absl::Time> ParseIso(std::string_view text) {
   return time;
 }
 
+// The one spelling of a time, so what was parsed is written again and compared.
+std::optional<absl::Time> ParseHttpDate(std::string_view text) {
+  if (text.size() != std::string_view("Sun, 06 Nov 1994 08:49:37 GMT").size()) return std::nullopt;
+  const auto month = std::find(kMonths.begin(), kMonths.end(), text.substr(8, 3));
+  if (month == kMonths.end()) return std::nullopt;
+  const auto number = [&](size_t at, size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) value = IsDigit(c) ? value * 10 + (c - '0') : -1'000'000;
+    return value;
+  };
+  const absl::CivilSecond civil(number(12, 4), month - kMonths.begin() + 1, number(5, 2), number(17, 2), number(20, 2),
+                                number(23, 2));
+  const absl::Time time = absl::FromCivil(civil, absl::UTCTimeZone());
+  if (HttpDate(time) != text) return std::nullopt;
+  return time;
+}
+
 }  // namespace
 
 std::optional<absl::Time> ParseTimeText(std::string_view text, TimeUnit unit, Fractions fractions) {
@@ -82,6 +116,7 @@ std::optional<absl::Time> ParseTimeText(std::string_view text, TimeUnit unit, Fr
     case TimeUnit::kSeconds: time = ParseNumber(text, absl::Seconds(1), fractions); break;
     case TimeUnit::kMilliseconds: time = ParseNumber(text, absl::Milliseconds(1), fractions); break;
     case TimeUnit::kIso: time = ParseIso(text); break;
+    case TimeUnit::kHttp: time = ParseHttpDate(text); break;
   }
   static const absl::Time kFirst = absl::FromUnixSeconds(-62'135'596'800);
   static const absl::Time kEnd = absl::FromUnixSeconds(253'402'300'800);
@@ -93,6 +128,7 @@ std::string FormatTimeText(absl::Time time, TimeUnit unit) {
   switch (unit) {
     case TimeUnit::kSeconds: return absl::StrCat(absl::ToUnixSeconds(time));
     case TimeUnit::kMilliseconds: return absl::StrCat(absl::ToUnixMillis(time));
+    case TimeUnit::kHttp: return HttpDate(time);
     case TimeUnit::kIso: break;
   }
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());

@@ -37,7 +37,8 @@ using Done = absl::AnyInvocable<void(absl::StatusOr<T>) &&>;
 using DoneStatus = absl::AnyInvocable<void(absl::Status) &&>;
 
 // How an event's body is to be read when it is typed. Stored as a number: values are never reused.
-enum class Content : uint8_t { kOpaque = 0, kJson = 1, kForm = 2 };
+// kForm is urlencoded; kMultipart is multipart/form-data, whose boundary is in the raw head's content type.
+enum class Content : uint8_t { kOpaque = 0, kJson = 1, kForm = 2, kMultipart = 3 };
 
 // What is kept of an event. The parts are wire bytes of hookstream.v1.Event, ready to be put into a delivery:
 //   envelope  the Event's fields except id, data, raw and typing

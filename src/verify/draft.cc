@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <functional>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 
 namespace hookstream::verify {
@@ -40,28 +40,16 @@ void PutParameter(std::string_view name, std::string_view value, std::string& te
     const ContentRule form{ContentRule::Kind::kForm, {}};
     Context pair(request, form);
     if (!pair.Form().empty() && pair.Form()[0].first == name) {
-      const std::string both = absl::StrCat(FormEncoded(name), "=", FormEncoded(value));
+      const std::string both = absl::StrCat(EncodeFormText(name), "=", EncodeFormText(value));
       text.replace(at, end - at, both);
       return;
     }
     at = end + 1;
   }
-  absl::StrAppend(&text, text.size() > begin ? "&" : "", FormEncoded(name), "=", FormEncoded(value));
+  absl::StrAppend(&text, text.size() > begin ? "&" : "", EncodeFormText(name), "=", EncodeFormText(value));
 }
 
 }  // namespace
-
-std::string FormEncoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("-._*", absl::string_view(&c, 1))) {
-      out.push_back(c);
-    } else {
-      absl::StrAppend(&out, "%", provider::EncodeHex(std::string_view(&c, 1)));
-    }
-  }
-  return out;
-}
 
 bool IsPlace(const Value& value) {
   switch (value.source) {
@@ -116,9 +104,9 @@ absl::Status Draft::Put(const Value& place, std::string_view text, bool number, 
       return absl::OkStatus();
     }
     case Source::kForm:
-      if (!With([](Context& context) { return context.IsForm(); })) {
+      if (With([](Context& context) { return context.BodyMedia(); }) != provider::Media::kForm) {
         return absl::InvalidArgumentError(
-            absl::StrCat("the body is no form, so that it has no place for the field ", place.name));
+            absl::StrCat("the body is no urlencoded form, so that it has no place for the field ", place.name));
       }
       PutParameter(place.name, text, request_.body, 0);
       return absl::OkStatus();
@@ -183,12 +171,13 @@ bool Draft::Holds(const provider::Condition& condition) const {
 }
 
 absl::StatusOr<size_t> Draft::CountItems() const {
+  const std::vector<std::string>& split = provider_.events.front().split;
   return With([&](Context& context) -> absl::StatusOr<size_t> {
-    if (context.Split(provider_.event.split) == provider::SplitResult::kItems && context.ItemCount() > 0) {
+    if (context.Split(split) == provider::SplitResult::kItems && context.ItemCount() > 0) {
       return context.ItemCount();
     }
     return absl::InvalidArgumentError(
-        absl::StrCat("the body has no items at /", absl::StrJoin(provider_.event.split, "/"), " to sign"));
+        absl::StrCat("the body has no items at /", absl::StrJoin(split, "/"), " to sign"));
   });
 }
 

@@ -17,9 +17,6 @@
 
 namespace hookstream::verify {
 
-// As application/x-www-form-urlencoded has it.
-std::string FormEncoded(std::string_view text);
-
 // The value that an expression reads first, when it is one that can be put into a request: a header, a query parameter,
 // a form's field, a value of the body's JSON. nullptr: it reads something else.
 const provider::Value* Place(const provider::Expression& expression);
@@ -50,7 +47,8 @@ class Draft {
     view.body = request_.body;
     provider::Context context(view, provider_.content);
     context.bindings().secrets = &params_;
-    if (item && context.Split(provider_.event.split) == provider::SplitResult::kItems && *item < context.ItemCount()) {
+    if (item && context.Split(provider_.events.front().split) == provider::SplitResult::kItems &&
+        *item < context.ItemCount()) {
       context.SelectItem(item);
     }
     return use(context);

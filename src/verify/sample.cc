@@ -8,9 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/time_text.h"
-#include "verify/draft.h"
 
 namespace hookstream::verify {
 namespace {
@@ -374,13 +374,26 @@ const std::vector<provider::TemplateNode>& SampleNodes(const provider::Expressio
   return expression.alternatives().front().nodes;
 }
 
+// The event rule that a generic sample is made for: the one without a condition, or else the first that asks for
+// nothing but members of the body.
+const provider::EventRule& SampleRule(const Provider& provider) {
+  if (provider.events.back().when.tests.empty()) return provider.events.back();
+  for (const provider::EventRule& rule : provider.events) {
+    const auto in_body = [](const provider::Condition::Test& test) {
+      return test.value.values.front().source == Source::kJson && test.value.filters.empty();
+    };
+    if (std::all_of(rule.when.tests.begin(), rule.when.tests.end(), in_body)) return rule;
+  }
+  return provider.events.front();
+}
+
 // A value of the body that an expression reads: a path into its JSON, or the name of a form's field alone.
 using BodyPlace = std::vector<std::string>;
 
 std::vector<BodyPlace> BodyPlaces(const std::vector<provider::TemplateNode>& nodes, const Provider& provider,
                                   bool groups) {
   const bool form = provider.content.kind == provider::ContentRule::Kind::kForm;
-  const std::vector<std::string>& split = provider.event.split;
+  const std::vector<std::string>& split = SampleRule(provider).split;
   std::vector<BodyPlace> places;
   for (const provider::TemplateNode& node : nodes) {
     if (groups && node.kind == provider::TemplateNode::Kind::kGroup) {
@@ -429,13 +442,13 @@ class GenericBody {
   void WriteTo(Sample& sample) const {
     if (content_.kind == Kind::kForm) {
       for (const auto& [name, value] : form_) {
-        absl::StrAppend(&sample.body, sample.body.empty() ? "" : "&", FormEncoded(name), "=", FormEncoded(value));
+        absl::StrAppend(&sample.body, sample.body.empty() ? "" : "&", EncodeFormText(name), "=", EncodeFormText(value));
       }
     } else {
       tree_.Write(sample.body);
     }
     if (content_.kind == Kind::kFormField) {
-      sample.body = absl::StrCat(FormEncoded(content_.field), "=", FormEncoded(sample.body));
+      sample.body = absl::StrCat(EncodeFormText(content_.field), "=", EncodeFormText(sample.body));
     }
     if (content_.kind == Kind::kForm || content_.kind == Kind::kFormField) sample.content_type = kFormType;
   }
@@ -449,7 +462,7 @@ class GenericBody {
 };
 
 Sample GenericSample(const Provider& provider, std::string_view type, std::string_view seed, absl::Time now) {
-  const provider::EventRule& event = provider.event;
+  const provider::EventRule& event = SampleRule(provider);
   Sample sample;
   sample.id = absl::StrCat("msg_", WordId(seed, "message", 27, kLetters));
   GenericBody body(provider);
@@ -457,11 +470,16 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
   const bool named = NamedByKey(event.type);
   place.emplace_back(named ? type : "sample");
   body.Set(place, "true", /*bare=*/true);
+  for (const provider::Condition::Test& test : event.when.tests) {
+    const provider::Condition::Pattern& pattern = test.any_of.front();
+    if (pattern.match != provider::Condition::Match::kAbsent) {
+      body.Set(test.value.values.front().path, pattern.text.empty() ? std::string_view("sample") : pattern.text);
+    }
+  }
   for (const BodyPlace& id : BodyPlaces(SampleNodes(event.id), provider, false)) body.Set(id, sample.id);
   for (const BodyPlace& time : BodyPlaces(SampleNodes(event.time), provider, false)) {
     // Another member would take the type's place.
-    if (!named)
-      body.Set(time, provider::FormatTimeText(now, event.time_unit), event.time_unit != provider::TimeUnit::kIso);
+    if (!named) body.Set(time, provider::FormatTimeText(now, event.time_unit), provider::IsNumber(event.time_unit));
   }
   // The type last: an id may be made of it. What a preset says of itself can't be another.
   const auto& nodes = SampleNodes(event.type);
@@ -477,7 +495,7 @@ Sample GenericSample(const Provider& provider, std::string_view type, std::strin
       sample.type = absl::StrCat(before, ToAbsl(type));
     }
   }
-  // A header that comes first has what is before the first dot (SetTypeHeader).
+  // A header that comes first has what is before the first dot (SetEventHeaders).
   const bool header = nodes.size() > 1 && nodes.front().kind == provider::TemplateNode::Kind::kChain &&
                       nodes.front().chain.values.front().source == Source::kHeader;
   const auto next = [&rest](bool last) {
@@ -527,7 +545,7 @@ Sample BraintreeSample(std::string_view type, std::string_view seed, absl::Time 
   sample.type = std::string(type);
   sample.id = id;
   sample.content_type = kFormType;
-  sample.body = absl::StrCat("bt_signature=&bt_payload=", FormEncoded(provider::EncodeBase64(xml) + "\n"));
+  sample.body = absl::StrCat("bt_signature=&bt_payload=", EncodeFormText(provider::EncodeBase64(xml) + "\n"));
   return sample;
 }
 

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "provider/context.h"
 #include "provider/encoding.h"
+#include "provider/extract.h"
 #include "provider/time_text.h"
 #include "verify/code.h"
 #include "verify/draft.h"
@@ -24,7 +25,6 @@ using provider::Expression;
 using provider::Provider;
 using provider::Scheme;
 using provider::Source;
-using provider::TimeUnit;
 using provider::Value;
 using provider::VerifyRule;
 
@@ -56,12 +56,23 @@ std::string Encode(std::string_view bytes, Encoding encoding) {
 }
 
 // The type goes into a header where the preset reads it from one: all of it, or, where the template goes on with
-// something else (GitHub's action), what is before the first dot.
-void SetTypeHeader(const Provider& provider, std::string_view type, Draft& draft) {
-  const Value* place = Place(provider.event.type);
-  if (place == nullptr || place->source != Source::kHeader || type.empty()) return;
-  const bool has_more = provider.event.type.alternatives().front().nodes.size() > 1;
-  draft.SetHeader(place->name, has_more ? type.substr(0, type.find('.')) : type);
+// something else (GitHub's action), what is before the first dot. Likewise the id, as a whole.
+void SetEventHeaders(const Provider& provider, std::string_view type, std::string_view id, Draft& draft) {
+  const provider::EventRule* rule =
+      draft.With([&](Context& context) { return provider::FindEventRule(provider, context); });
+  if (rule == nullptr) return;
+  const Value* place = Place(rule->type);
+  if (place != nullptr && place->source == Source::kHeader && !type.empty()) {
+    const bool has_more = rule->type.alternatives().front().nodes.size() > 1;
+    draft.SetHeader(place->name, has_more ? type.substr(0, type.find('.')) : type);
+  }
+  place = Place(rule->id);
+  if (place != nullptr && place->source == Source::kHeader && !id.empty()) draft.SetHeader(place->name, id);
+}
+
+// What stands before a signature: the key's name in a prefix that begins with one is made up.
+std::string Before(const provider::Tagged& part) {
+  return part.prefix.starts_with('*') ? absl::StrCat("1", part.prefix.substr(1)) : part.prefix;
 }
 
 // What the rule's conditions and requirements ask for.
@@ -208,11 +219,7 @@ std::pair<std::string_view, std::string_view> SplitUrl(std::string_view url) {
 absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, const SignInput& input,
                                    const Params& params) {
   Draft draft(provider, input, params);
-  SetTypeHeader(provider, input.type, draft);
-  if (const Value* place = Place(provider.event.id);
-      place != nullptr && place->source == Source::kHeader && !input.id.empty()) {
-    draft.SetHeader(place->name, input.id);
-  }
+  SetEventHeaders(provider, input.type, input.id, draft);
   const VerifyRule& rule = ChooseRule(provider, draft);
   const bool timed = rule.time && rule.time->claim.empty();
   const Value* time_place = timed ? Place(rule.time->from) : nullptr;
@@ -220,7 +227,7 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
   const std::string time = timed ? provider::FormatTimeText(input.now, rule.time->unit) : std::string();
   if (time_place != nullptr) {
     HS_RETURN_IF_ERROR(
-        draft.Put(*time_place, absl::StrCat(rule.time->part.prefix, time), rule.time->unit != TimeUnit::kIso));
+        draft.Put(*time_place, absl::StrCat(rule.time->part.prefix, time), provider::IsNumber(rule.time->unit)));
   }
   if (const Value* place = Place(rule.key_by)) HS_RETURN_IF_ERROR(draft.Put(*place, key.id));
   HS_RETURN_IF_ERROR(Satisfy(provider, rule, params, draft));
@@ -241,7 +248,7 @@ absl::StatusOr<SignedRequest> Sign(const Provider& provider, const Key& key, con
                              place->source == Source::kHeader && absl::EqualsIgnoreCase(time_place->name, place->name);
   for (size_t item = 0; item < items; ++item) {
     HS_ASSIGN_OR_RETURN(const std::string proof, MakeProof(provider, rule, key, input, params, time, draft, item));
-    const std::string prefix = rule.prefix.empty() ? rule.part.prefix : draft.Text(rule.prefix).value_or("");
+    const std::string prefix = rule.prefix.empty() ? Before(rule.part) : draft.Text(rule.prefix).value_or("");
     std::string value = absl::StrCat(prefix, proof);
     if (shares_header) value = absl::StrCat(rule.time->part.prefix, time, rule.part.separator, value);
     HS_RETURN_IF_ERROR(draft.Put(*place, value, /*number=*/false, item));

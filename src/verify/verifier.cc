@@ -138,7 +138,8 @@ std::optional<ReadTime> FindTime(const provider::TimeRule& rule, Context& contex
 Reason CheckWindow(const provider::TimeRule& rule, const Options& options, absl::Time signed_at, absl::Time now) {
   // Whole seconds (or milliseconds) are compared as the providers' SDKs do it, so that an age of exactly the limit is
   // accepted through its last second.
-  if (rule.unit == TimeUnit::kSeconds) now = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
+  if (rule.unit == TimeUnit::kSeconds || rule.unit == TimeUnit::kHttp)
+    now = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
   if (rule.unit == TimeUnit::kMilliseconds) now = absl::FromUnixMillis(absl::ToUnixMillis(now));
   const std::optional<absl::Duration> max_age = options.max_age ? options.max_age : rule.max_age;
   // An own max_age moves the other end too, where the preset does not set that one apart.
@@ -340,7 +341,7 @@ Reason Verifier::State::CheckSignature(const Rule& rule, Context& context, absl:
   const KeyChoice choice = ChooseKeys(rule, context, now);
   size_t rounds = 1;
   if (spec.per_item) {
-    const provider::SplitResult split = context.Split(provider->event.split);
+    const provider::SplitResult split = context.Split(provider->events.front().split);
     // A list without items carries no signature at all.
     if (split != provider::SplitResult::kItems || context.ItemCount() == 0) return Reason::kSignatureMissing;
     rounds = context.ItemCount();

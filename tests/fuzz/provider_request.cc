@@ -25,7 +25,13 @@ std::vector<const Provider*> Providers() {
         "event: {split: /a/*/b/*, id: hash, type: \"{item/t}[.{item1/u}]\", attributes: {n: json/n | lower}}",
         "name: b\ncontent: form.payload\nverify: {scheme: basic}\nevent: {split: /*, skip: {item/skip: \"*\"}, id: "
         "[item/id, hash]}",
-        "name: c\ncontent: form\nverify: {scheme: equal, signature: form.token}\nevent: {type: \"{form | sorted}\"}"}) {
+        "name: c\ncontent: form\nverify: {scheme: equal, signature: form.token}\nevent: {type: \"{form | sorted}\"}",
+        "name: d\ncontent: lines\nverify: {scheme: equal, signature: item/pass}\nevent: {split: /*, type: item/t, id: "
+        "hash}",
+        "name: e\ncontent: any\nverify: {scheme: equal, signature: [form.token, json/pass]}\n"
+        "event: [{when: {json/0/t: \"*\"}, split: /*, type: item/t}, {when: {header.X-T | percent: \"a*\"}, split: "
+        "/a/*, "
+        "type: header.X-T | percent}, {type: [json/t, form.t], id: hash}]"}) {
     static std::vector<std::unique_ptr<const Provider>> own;
     own.push_back(LoadProvider(yaml, "fuzz").value());
     providers.push_back(own.back().get());
@@ -47,8 +53,15 @@ void TryProvider(const Provider& provider, const Request& request) {
     Check(item.ordering_key.size() <= kMaxOrderingKeyBytes);
     Check(item.attributes.size() <= kMaxAttributes);
     Check(ValidUtf8(item.type) == item.type && ValidUtf8(item.provider_event_id) == item.provider_event_id);
-    // An item's bytes are JSON themselves when the document was split.
     Check(item.body.data() != nullptr || item.body.empty());
+    // A line's bytes are the body's, and JSON by themselves.
+    if (provider.content.kind != ContentRule::Kind::kLines || !extracted.parsed || extracted.too_many_items) continue;
+    Check(item.body.data() >= request.body.data() &&
+          item.body.data() + item.body.size() <= request.body.data() + request.body.size());
+    const ContentRule json;
+    Request alone = request;
+    alone.body = item.body;
+    Check(Context(alone, json).Parsed());
   }
   if (!extracted.parsed) Check(extracted.items.size() <= 1);
   const auto masked = MaskCredentials(provider, context);
@@ -58,7 +71,12 @@ void TryProvider(const Provider& provider, const Request& request) {
   Request again = request;
   again.body = masked->body;
   Context masked_context(again, provider.content);
-  Check(provider.content.kind != ContentRule::Kind::kJson || masked_context.Parsed() == context.Parsed());
+  const bool document =
+      provider.content.kind == ContentRule::Kind::kJson || provider.content.kind == ContentRule::Kind::kLines;
+  // With a "=" it may be a form's field that was masked in the document's text.
+  if (document && request.body.find('=') == std::string_view::npos) {
+    Check(masked_context.Parsed() == context.Parsed());
+  }
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct EventShape {
   std::string body = R"({"action":"opened"})";
   store::Content content = store::Content::kJson;
   absl::Time received_at = absl::FromUnixSeconds(1'700'000'000);
+  std::string content_type = "application/json";
 };
 
 inline store::EventData MakeEventData(const EventShape& shape = {}) {
@@ -29,7 +30,7 @@ inline store::EventData MakeEventData(const EventShape& shape = {}) {
   envelope.mutable_verification()->set_preset(shape.provider);
   (*envelope.mutable_attributes())["account"] = "acct_1";
   v1::Raw raw;
-  raw.set_content_type("application/json");
+  raw.set_content_type(shape.content_type);
   raw.set_method("POST");
   raw.set_count(1);
   store::EventData data;

@@ -217,7 +217,7 @@ absl::Status ParseChunkIndex(Seq first, std::string_view bytes, ChunkIndex& inde
     entry.raw_head_bytes = reader.Varint();
     entry.body_bytes = reader.Varint();
     constexpr uint64_t kPartMax = uint64_t{1} << 40;
-    if (!reader.ok() || content > static_cast<uint8_t>(Content::kForm) ||
+    if (!reader.ok() || content > static_cast<uint8_t>(Content::kMultipart) ||
         (flags & ~(kHasDedupe | kHasOrderingKey)) != 0 || entry.envelope_bytes > kPartMax ||
         entry.raw_head_bytes > kPartMax || entry.body_bytes > kPartMax || offset > kPartMax) {
       return Damaged("chunk index");

@@ -42,6 +42,18 @@ TEST(ReplaceBadUtf8Test, ReplacesByteByByteAndKeepsTheRest) {
   EXPECT_EQ(ReplaceBadUtf8("\xED\xA0\x80", "\xEF\xBF\xBD"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
+TEST(EncodeFormTextTest, WhatIsDecodedIsWhatWasEncoded) {
+  EXPECT_EQ(EncodeFormText("a b+c*-._&=\xC3\xA9~"), "a+b%2Bc*-._%26%3D%C3%A9%7E");
+  std::string all;
+  for (int c = 0; c < 256; ++c) all.push_back(static_cast<char>(c));
+  EXPECT_EQ(DecodeFormText(EncodeFormText(all)), all);
+}
+
+TEST(DecodePercentTest, PlusStands) {
+  EXPECT_EQ(DecodePercent("a+b%20c%2B%C3%A9"), "a+b c+\xC3\xA9");
+  for (const char* kept : {"%", "%4", "%zz", "%4z", "100%"}) EXPECT_EQ(DecodePercent(kept), kept);
+}
+
 TEST(DecodeFormTextTest, PlusIsASpaceAndABadPercentStandsForItself) {
   EXPECT_EQ(DecodeFormText("a+b%20c"), "a b c");
   EXPECT_EQ(DecodeFormText("%2b%2B"), "++");

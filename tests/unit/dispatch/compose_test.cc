@@ -247,5 +247,42 @@ TEST(PrepareTest, AnEventIsTypedOrSaysWhyNot) {
   EXPECT_EQ(typed.typing().schema_fingerprint().size(), 16u);
 }
 
+TEST(PrepareTest, AMultipartFormIsTypedLikeAForm) {
+  const auto registry = typing::Registry::Build();
+  ASSERT_TRUE(registry.ok()) << registry.status().ToString();
+  const auto prepare = [&](const EventShape& shape) {
+    auto event = std::make_shared<store::StoredEvent>();
+    event->data = MakeEventData(shape);
+    v1::Event composed;
+    EXPECT_TRUE(composed.ParseFromString(ComposeEvent(*Prepare(event, kTag, **registry), v1::VIEW_FULL)));
+    return composed;
+  };
+  const v1::Event form = prepare({.provider = "twilio",
+                                  .type = "message.received",
+                                  .body = "MessageSid=SM1&From=%2B1501&Body=a+%26+b%0D%0Ac",
+                                  .content = store::Content::kForm,
+                                  .content_type = "application/x-www-form-urlencoded"});
+  EXPECT_TRUE(form.has_data());
+  EventShape shape = {.provider = "twilio",
+                      .type = "message.received",
+                      .body =
+                          "--b\r\nContent-Disposition: form-data; name=\"MessageSid\"\r\n\r\nSM1\r\n"
+                          "--b\r\nContent-Disposition: form-data; name=\"From\"\r\n\r\n+1501\r\n"
+                          "--b\r\nContent-Disposition: form-data; name=\"To\"; filename=\"f\"\r\n\r\nno field\r\n"
+                          "--b\r\nContent-Disposition: form-data; name=\"Body\"\r\n\r\na & b\r\nc\r\n--b--\r\n",
+                      .content = store::Content::kMultipart,
+                      .content_type = "multipart/form-data; boundary=b"};
+  const v1::Event multipart = prepare(shape);
+  EXPECT_EQ(multipart.data().type_url(), form.data().type_url());
+  EXPECT_EQ(multipart.data().value(), form.data().value());
+  EXPECT_EQ(multipart.typing().ShortDebugString(), form.typing().ShortDebugString());
+  EXPECT_EQ(multipart.raw().body(), shape.body);
+  shape.body.resize(shape.body.size() - 9);
+  const v1::Event cut = prepare(shape);
+  EXPECT_EQ(cut.typing().status(), v1::TYPING_STATUS_UNTYPED);
+  EXPECT_EQ(cut.typing().notes(0).reason(), "malformed");
+  EXPECT_EQ(cut.raw().body(), shape.body);
+}
+
 }  // namespace
 }  // namespace hookstream::dispatch

@@ -304,6 +304,77 @@ TEST_F(IngestTest, RefusesEverythingWhileItIsNotHealthy) {
   Accept(AcmeRequest("{}"));
 }
 
+// --- kinds of bodies ---
+
+SourceConfig CloudEvents() {
+  SourceConfig source;
+  source.name = "acme";
+  source.preset = Preset("cloudevents");
+  source.keys = {{.id = "k", .secret = "t"}};
+  return source;
+}
+
+TEST_F(IngestTest, LinesAreEventsOfOneRequest) {
+  SourceConfig source = Acme();
+  source.preset = Load(
+      "name: acme\ncontent: lines\nverify: {scheme: equal, signature: header.X-Token}\n"
+      "event: {split: /*, type: item/t, id: item/id}");
+  Use({source});
+  const Accepted accepted = Accept(AcmeRequest("{\"t\":\"a\",\"id\":1}\r\n\n{\"t\":\"b\",\"id\":2}\n"));
+  EXPECT_TRUE(accepted.many);
+  ASSERT_EQ(accepted.events.size(), 2u);
+  const v1::Event second = Stored(accepted.events[1].seq);
+  EXPECT_EQ(second.type(), "b");
+  EXPECT_EQ(second.raw().body(), "{\"t\":\"b\",\"id\":2}");
+  EXPECT_EQ(second.raw().index(), 1);
+  EXPECT_EQ(second.raw().count(), 2);
+  EXPECT_EQ(store_.LastNewEvent().data.content, store::Content::kJson);
+  EXPECT_TRUE(Accept(AcmeRequest("{\"t\":\"b\",\"id\":2}")).events.at(0).duplicate);
+  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_unparsed_total{source=\"acme\"} 0"));
+}
+
+TEST_F(IngestTest, TheRequestsRuleSaysWhetherItMayCarrySeveralEvents) {
+  Use({CloudEvents()});
+  OwnedRequest request;
+  request.headers = {{"Content-Type", "application/cloudevents-batch+json"}, {"Authorization", "Bearer t"}};
+  const std::string one = R"({"specversion":"1.0","type":"a","source":"/s","id":"1"})";
+  request.body = absl::StrCat("[", one, "]");
+  const Accepted batch = Accept(request);
+  EXPECT_TRUE(batch.many);
+  EXPECT_FALSE(batch.events.at(0).duplicate);
+  request.headers[0].second = "application/cloudevents+json";
+  request.body = one;
+  const Accepted structured = Accept(request);
+  EXPECT_FALSE(structured.many);
+  EXPECT_TRUE(structured.events.at(0).duplicate) << "the same event in another mode";
+}
+
+TEST_F(IngestTest, WhatABodyIsStoredAsIsWhatWasSent) {
+  Use({CloudEvents()});
+  OwnedRequest request;
+  request.headers = {{"Content-Type", ""}, {"Authorization", "Bearer t"}, {"ce-id", "1"}, {"ce-source", "/s"},
+                     {"ce-type", "a"},     {"ce-specversion", "1.0"}};
+  request.body = "[1,2]";
+  const std::pair<std::string, store::Content> cases[] = {
+      {"application/json", store::Content::kJson},
+      {"application/vnd.acme+json; charset=utf-8", store::Content::kJson},
+      {"application/x-www-form-urlencoded", store::Content::kForm},
+      {"multipart/form-data; boundary=b", store::Content::kMultipart},
+      {"application/xml", store::Content::kOpaque}};
+  int id = 0;
+  for (const auto& [type, content] : cases) {
+    request.headers[0].second = type;
+    request.headers[2].second = absl::StrCat(++id);
+    const Accepted accepted = Accept(request);
+    ASSERT_EQ(accepted.events.size(), 1u) << type;
+    EXPECT_EQ(store_.LastNewEvent().data.content, content) << type;
+    EXPECT_EQ(Stored(accepted.events[0].seq).type(), "a");
+    EXPECT_EQ(Stored(accepted.events[0].seq).raw().body(), "[1,2]");
+  }
+  // The multipart form alone was none.
+  EXPECT_THAT(registry_.Expose(), HasSubstr("hookstream_ingest_unparsed_total{source=\"acme\"} 1"));
+}
+
 // --- audit mode and no verification ---
 
 TEST_F(IngestTest, AuditModeAcceptsMarksAndCounts) {

@@ -67,6 +67,7 @@ TEST(Expression, ReadsEveryValueOfARequest) {
       {"{json/n | crc32}", "3022496535"},
       {"{query | sorted}", "a1a2bx y"},
       {"{json/type | lower}", "order.paid"},
+      {"{rawquery | percent}", "a=1&b=x y&a=2"},
       {"{json | key_besides(type, n, f, yes, nil, empty, list, o, big)}", "text"},
       {"{json | key_besides(type)}", std::nullopt},
   };
@@ -82,6 +83,16 @@ TEST(Expression, FormsAreDecodedAsBrowsersDo) {
   // By bytes: upper case first; every value of a name once.
   EXPECT_EQ(EvaluateTemplate("{form | sorted}", context), "B0a1ax y+b2emptyflagü%zz%4");
   EXPECT_EQ(EvaluateTemplate("{json/a}", context), std::nullopt);
+  EXPECT_TRUE(context.Parsed());
+}
+
+TEST(Expression, AMultipartFormHasFieldsAndNoSortedText) {
+  TestRequest request = MultipartRequest({{"b", "2"}, {"a", "x+y%2B"}, {"a", "1"}, {"c; filename=f", "3"}});
+  const Request view = request.View();
+  const ContentRule content{ContentRule::Kind::kForm, {}};
+  Context context(view, content);
+  EXPECT_EQ(EvaluateTemplate("{form.a}|{form.b}|{form.c?}", context), "x+y%2B|2|");
+  EXPECT_EQ(EvaluateTemplate("{form | sorted}", context), std::nullopt);
   EXPECT_TRUE(context.Parsed());
 }
 

@@ -58,10 +58,6 @@ TEST(Extract, JoinsGithubsHeaderAndActionAlsoFromAForm) {
   TestRequest form = FormRequest("payload=%7B%22zen%22%3A%22Keep+it+logically+awesome.%22%7D");
   form.headers.emplace_back("X-GitHub-Event", "ping");
   EXPECT_EQ(One(*FindPreset("github"), form).type, "ping");
-  std::string scratch;
-  EXPECT_EQ(TypedDocument(*FindPreset("github"), "application/x-www-form-urlencoded", form.body, scratch),
-            R"({"zen":"Keep it logically awesome."})");
-  EXPECT_EQ(TypedDocument(*FindPreset("github"), "application/json", request.body, scratch), request.body);
 }
 
 TEST(Extract, NamesTwiliosTypesByThingAndStatus) {
@@ -206,6 +202,282 @@ TEST(Extract, KeepsTheLimits) {
   EXPECT_TRUE(too_many.too_many_items);
   ASSERT_EQ(too_many.items.size(), 1u);
   EXPECT_EQ(too_many.items[0].body, request.body);
+}
+
+// --- JSON Lines ---
+
+std::vector<std::string> Bodies(const Extracted& extracted) {
+  std::vector<std::string> bodies;
+  for (const ExtractedItem& item : extracted.items) bodies.emplace_back(item.body);
+  return bodies;
+}
+
+constexpr std::string_view kLines = "content: lines\nevent: {split: /*, type: item/t, id: [item/id, hash]}";
+
+TEST(Extract, EachLineIsAnEventWithItsOwnBytes) {
+  const auto provider = WithEvent(kLines);
+  TestRequest request;
+  request.body = "\n{\"t\":\"a\", \"s\":\"\\n,\"}\r\n \r\n\t{ \"t\" : \"b\" } \n[1,2]\n\n\"text\"\n7";
+  const Extracted extracted = ExtractFrom(*provider, request);
+  EXPECT_TRUE(extracted.parsed);
+  EXPECT_TRUE(extracted.many);
+  EXPECT_THAT(Bodies(extracted),
+              testing::ElementsAre(R"({"t":"a", "s":"\n,"})", R"({ "t" : "b" })", "[1,2]", "\"text\"", "7"));
+  EXPECT_EQ(extracted.items[1].type, "b");
+  EXPECT_EQ(extracted.items[1].index, 1u);
+  for (const ExtractedItem& item : extracted.items) {
+    EXPECT_TRUE(item.body.data() >= request.body.data() &&
+                item.body.data() + item.body.size() <= request.body.data() + request.body.size());
+  }
+}
+
+TEST(Extract, ALineHasTheSameIdAloneAndAmongOthers) {
+  const auto provider = WithEvent(kLines);
+  TestRequest both;
+  both.body = "{\"a\":1}\n{\"a\":2}\n";
+  TestRequest alone;
+  alone.body = "{\"a\":2}\r\n";
+  EXPECT_EQ(ExtractFrom(*provider, both).items.at(1).provider_event_id, One(*provider, alone).provider_event_id);
+}
+
+TEST(Extract, WhereLinesAreUsualAnArrayOrOneObjectIsTakenAsItIs) {
+  const auto provider = WithEvent(kLines);
+  TestRequest request;
+  request.body = "[{\"t\":\"a\"},\n {\"t\":\"b\"}]\n";
+  EXPECT_THAT(Bodies(ExtractFrom(*provider, request)), testing::ElementsAre("{\"t\":\"a\"}", "{\"t\":\"b\"}"));
+  request.body = "{\n \"t\": \"one\"\n}\n";
+  EXPECT_EQ(One(*provider, request).type, "one");
+  // Two lists in two lines are no list.
+  request.body = "[1]\n[2]";
+  EXPECT_THAT(Bodies(ExtractFrom(*provider, request)), testing::ElementsAre("[1]", "[2]"));
+}
+
+TEST(Extract, OneLineThatIsNoJsonLeavesTheRequestUnparsed) {
+  const auto provider = WithEvent(kLines);
+  TestRequest request;
+  for (const char* body :
+       {"", " \n\r\n", "{\"t\":1}\nnot json\n{\"t\":2}", "{\"t\":1}\n{\"t\":", "{\"t\":1},\n{\"t\":2}",
+        // Only together these are JSON.
+        "{\"t\":1\n\"u\":2}\n{}", "1,2\n3", "[1\n2]\n[3]", "\"a\nb\"", "1\r2", "]\n["}) {
+    request.body = body;
+    const Extracted extracted = ExtractFrom(*provider, request);
+    EXPECT_FALSE(extracted.parsed) << body;
+    ASSERT_EQ(extracted.items.size(), 1u) << body;
+    EXPECT_EQ(extracted.items[0].type, "unknown");
+    EXPECT_EQ(extracted.items[0].body, request.body);
+  }
+}
+
+TEST(Extract, LinesHaveTheLimitOfLists) {
+  const auto provider = WithEvent(kLines);
+  TestRequest request;
+  for (size_t i = 0; i < kMaxItems; ++i) request.body += "0\n";
+  EXPECT_EQ(ExtractFrom(*provider, request).items.size(), kMaxItems);
+  request.body += "0\n";
+  const Extracted too_many = ExtractFrom(*provider, request);
+  EXPECT_TRUE(too_many.too_many_items);
+  EXPECT_THAT(Bodies(too_many), testing::ElementsAre(request.body));
+}
+
+TEST(Extract, Auth0sThreeFormatsGiveTheSameEvents) {
+  const std::string a = R"({"log_id":"900","data":{"type":"s","date":"2025-06-15T15:06:40.000Z"}})";
+  const std::string b = R"({"log_id":"901","data":{"type":"f"}})";
+  TestRequest request;
+  for (const std::string& body : {a + "\n" + b + "\n", "[" + a + "," + b + "]"}) {
+    request.body = body;
+    const Extracted extracted = ExtractFrom(*FindPreset("auth0"), request);
+    EXPECT_THAT(Bodies(extracted), testing::ElementsAre(a, b));
+    EXPECT_EQ(extracted.items[1].type, "f");
+    EXPECT_EQ(extracted.items[1].provider_event_id, "901");
+  }
+  request.body = a;
+  EXPECT_EQ(One(*FindPreset("auth0"), request).type, "s");
+}
+
+// --- multipart forms ---
+
+TEST(Extract, FieldsOfAMultipartFormAreAForms) {
+  const auto provider = WithEvent("content: form\nevent: {type: form.type, id: form.id, attributes: {f: form.file}}");
+  TestRequest request =
+      MultipartRequest({{"type", "a"}, {"file; filename=x", "bytes"}, {"\"id\"", "1\r\n2"}, {"type", "again"}});
+  const ExtractedItem item = One(*provider, request);
+  EXPECT_EQ(item.type, "a");
+  EXPECT_EQ(item.provider_event_id, "1\r\n2");
+  EXPECT_THAT(item.attributes, testing::IsEmpty());
+  EXPECT_EQ(item.body, request.body);
+  // Files alone are a form; half a form is none.
+  TestRequest files = MultipartRequest({{"file; filename=x", "bytes"}});
+  EXPECT_TRUE(ExtractFrom(*provider, files).parsed);
+  request.body.resize(request.body.size() - 9);
+  const Extracted cut = ExtractFrom(*provider, request);
+  EXPECT_FALSE(cut.parsed);
+  EXPECT_EQ(cut.items.at(0).type, "unknown");
+}
+
+TEST(Extract, AMultipartFormsFieldMayHoldTheJson) {
+  const auto provider = WithEvent("content: form.payload\nevent: {split: /*, type: item/t}");
+  TestRequest request = MultipartRequest({{"x", "y"}, {"payload", R"([{"t":"a"},{"t":"b"}])"}});
+  const Request view = request.View();
+  Context context(view, provider->content);  // has the field's text
+  const Extracted extracted = Extract(*provider, context);
+  EXPECT_TRUE(extracted.parsed);
+  ASSERT_EQ(extracted.items.size(), 2u);
+  EXPECT_EQ(extracted.items[1].type, "b");
+  EXPECT_EQ(extracted.items[1].body, R"({"t":"b"})");
+}
+
+TEST(Extract, SendgridsMailsAreMultipart) {
+  TestRequest request = MultipartRequest({{"\"from\"", "Ada <ada@example.com>"},
+                                          {"\"subject\"", "Hello"},
+                                          {"\"attachment1\"; filename=\"a.txt\"", "file"}});
+  const ExtractedItem item = One(*FindPreset("sendgrid-inbound"), request);
+  EXPECT_EQ(item.type, "inbound");
+  EXPECT_EQ(item.provider_event_id, "");
+  EXPECT_THAT(item.attributes,
+              testing::ElementsAre(testing::Pair("from", "Ada <ada@example.com>"), testing::Pair("subject", "Hello")));
+}
+
+// --- bodies that are not looked into ---
+
+TEST(Extract, AnOpaqueBodyIsAnEventAndNoMistake) {
+  TestRequest request;
+  request.headers = {{"Content-Type", "application/xml"}, {"recurly-notification-id", "n1"}};
+  request.body = "<new_account_notification/>";
+  const Extracted extracted = ExtractFrom(*FindPreset("recurly-xml"), request);
+  EXPECT_TRUE(extracted.parsed);
+  EXPECT_FALSE(extracted.many);
+  ASSERT_EQ(extracted.items.size(), 1u);
+  EXPECT_EQ(extracted.items[0].type, "unknown");
+  EXPECT_EQ(extracted.items[0].provider_event_id, "n1");
+  EXPECT_EQ(extracted.items[0].body, request.body);
+}
+
+TEST(Extract, AnyContentIsReadByItsType) {
+  const auto provider = WithEvent("content: any\nevent: {type: [json/t, form.t]}");
+  TestRequest request;
+  const auto read = [&](std::string type, std::string body) {
+    request.headers = {{"Content-Type", std::move(type)}};
+    request.body = std::move(body);
+    const Extracted extracted = ExtractFrom(*provider, request);
+    return std::pair(extracted.items.at(0).type, extracted.parsed);
+  };
+  EXPECT_EQ(read("application/json", R"({"t":"a"})"), std::pair(std::string("a"), true));
+  EXPECT_EQ(read("Application/Vnd.X+JSON; charset=utf-8", R"({"t":"a"})"), std::pair(std::string("a"), true));
+  EXPECT_EQ(read("application/json", "{"), std::pair(std::string("unknown"), false));
+  EXPECT_EQ(read("application/x-www-form-urlencoded", "t=b"), std::pair(std::string("b"), true));
+  EXPECT_EQ(read("text/xml", R"({"t":"a"})"), std::pair(std::string("unknown"), true));
+  EXPECT_EQ(read("application/jsonish", R"({"t":"a"})"), std::pair(std::string("unknown"), true));
+}
+
+// --- several event rules ---
+
+TEST(Extract, TheFirstRuleThatHoldsIsTheRule) {
+  const auto provider = WithEvent(
+      "event:\n  - {when: {header.X-Kind: \"a*\"}, type: json/a, id: hash}\n"
+      "  - {when: {json/list/0/t: \"*\"}, split: /list/*, type: item/t}\n  - {when: {json/b: \"*\"}, type: json/b}");
+  TestRequest request;
+  request.body = R"({"a":"one","list":[{"t":"x"},{"t":"y"}],"b":"two"})";
+  Extracted extracted = ExtractFrom(*provider, request);
+  EXPECT_TRUE(extracted.many);
+  ASSERT_EQ(extracted.items.size(), 2u);
+  EXPECT_EQ(extracted.items[1].type, "y");
+  request.headers.emplace_back("X-Kind", "ab");
+  extracted = ExtractFrom(*provider, request);
+  EXPECT_FALSE(extracted.many);
+  ASSERT_EQ(extracted.items.size(), 1u);
+  EXPECT_EQ(extracted.items[0].type, "one");
+  EXPECT_EQ(extracted.items[0].provider_event_id.size(), 64u);
+  request.headers.pop_back();
+  request.body = R"({"b":"two","list":[]})";
+  EXPECT_EQ(One(*provider, request).type, "two");
+}
+
+TEST(Extract, WithoutARuleARequestIsOneUnknownEvent) {
+  const auto provider = WithEvent("event: [{when: {json/b: \"*\"}, split: /*, type: json/b, id: hash}]");
+  TestRequest request;
+  request.body = R"({"a":1})";
+  const Extracted extracted = ExtractFrom(*provider, request);
+  EXPECT_FALSE(extracted.parsed);
+  EXPECT_FALSE(extracted.many);
+  ASSERT_EQ(extracted.items.size(), 1u);
+  EXPECT_EQ(extracted.items[0].type, "unknown");
+  EXPECT_EQ(extracted.items[0].provider_event_id, "");
+  EXPECT_EQ(extracted.items[0].body, request.body);
+}
+
+TEST(Extract, CloudEventsComeInThreeModes) {
+  const Provider& preset = *FindPreset("cloudevents");
+  TestRequest structured;
+  structured.headers = {{"Content-Type", "application/cloudevents+json; charset=UTF-8"}};
+  structured.body =
+      R"({"specversion":"1.0","type":"order made","source":"/orders","id":"1","time":"2025-06-15T15:06:40Z","subject":"o1","partitionkey":"p"})";
+  TestRequest binary;
+  binary.headers = {{"Content-Type", "application/json"},
+                    {"ce-specversion", "1.0"},
+                    {"ce-type", "order%20made"},
+                    {"ce-source", "/orders"},
+                    {"ce-id", "1"},
+                    {"ce-time", "2025-06-15T15:06:40Z"},
+                    {"ce-subject", "o1"},
+                    {"ce-partitionkey", "%70"}};
+  binary.body = R"([{"specversion":"1.0","type":"data","id":"2"}])";
+  TestRequest batch;
+  batch.headers = {{"Content-Type", "Application/CloudEvents-Batch+JSON"}};
+  batch.body = "[" + structured.body + "," + structured.body + "]";
+  for (TestRequest* request : {&structured, &binary, &batch}) {
+    const Extracted extracted = ExtractFrom(preset, *request);
+    EXPECT_TRUE(extracted.parsed);
+    EXPECT_EQ(extracted.many, request == &batch);
+    ASSERT_EQ(extracted.items.size(), request == &batch ? 2u : 1u) << request->body;
+    for (const ExtractedItem& item : extracted.items) {
+      EXPECT_EQ(item.type, "order made");
+      EXPECT_EQ(item.provider_event_id, "/orders 1");
+      EXPECT_EQ(item.occurred_at, absl::FromUnixSeconds(1'750'000'000));
+      EXPECT_EQ(item.ordering_key, "p");
+      EXPECT_THAT(item.attributes,
+                  testing::ElementsAre(testing::Pair("source", "/orders"), testing::Pair("subject", "o1")));
+      EXPECT_EQ(item.body, request == &binary ? binary.body : structured.body);
+    }
+  }
+  // The data may be anything.
+  binary.headers[0].second = "application/xml";
+  binary.body = "<order/>";
+  EXPECT_TRUE(ExtractFrom(preset, binary).parsed);
+  binary.headers[0].second = "application/json";
+  const Extracted broken = ExtractFrom(preset, binary);
+  EXPECT_FALSE(broken.parsed);
+  EXPECT_EQ(broken.items.at(0).type, "order made");
+  // No mode at all.
+  TestRequest other;
+  other.headers = {{"Content-Type", "text/plain"}};
+  other.body = "hello";
+  EXPECT_FALSE(ExtractFrom(preset, other).parsed);
+  structured.body = "{";
+  EXPECT_FALSE(ExtractFrom(preset, structured).parsed);
+}
+
+TEST(Extract, AzuresTwoSchemasAndQuickbooksTwoListsAreToldApart) {
+  TestRequest request;
+  request.body = R"([{"id":"1","topic":"/t","eventType":"A","eventTime":"2025-06-15T15:06:40Z","subject":"s"}])";
+  ExtractedItem item = One(*FindPreset("azure-event-grid"), request);
+  EXPECT_EQ(item.type, "A");
+  EXPECT_EQ(item.provider_event_id, "/t:1");
+  const std::string event = R"({"specversion":"1.0","id":"1","source":"/s","type":"qbo.invoice.created.v1","time":)"
+                            R"("2025-06-15T15:06:40Z","intuitentityid":"95","intuitaccountid":"310687"})";
+  for (const std::string& body : {event, "[" + event + "]"}) {
+    request.body = body;
+    item = One(*FindPreset("azure-event-grid"), request);
+    EXPECT_EQ(item.type, "qbo.invoice.created.v1");
+    EXPECT_EQ(item.provider_event_id, "/s 1");
+  }
+  item = One(*FindPreset("quickbooks"), request);
+  EXPECT_EQ(item.provider_event_id, "/s 1");
+  EXPECT_EQ(item.ordering_key, "310687:qbo.invoice.created.v1:95");
+  request.body = R"({"eventNotifications":[{"realmId":"r","dataChangeEvent":{"entities":[)"
+                 R"({"name":"Invoice","id":"9","operation":"Create","lastUpdated":"2025-06-15T15:06:40Z"}]}}]})";
+  item = One(*FindPreset("quickbooks"), request);
+  EXPECT_EQ(item.type, "Invoice.Create");
+  EXPECT_EQ(item.ordering_key, "r:Invoice:9");
 }
 
 TEST(Extract, TextsAreValidUtf8) {

@@ -84,8 +84,7 @@ TEST(Loader, SaysWhatIsWrong) {
        "can't reveal a secret"},
       {top + "max_body: 1000", "needs a unit"},
       {top + "max_body: 010KiB", "number with a unit"},
-      {top + "content: lines", "content: lines is not supported by this version"},
-      {top + "content: xml", "one of json, form, none"},
+      {top + "content: xml", "one of json, form, lines, any, none"},
       {top + "methods: [post]", "upper case"},
       {top + "event: {type: \"json/type\"}", "leave out the quotes"},
       {top + "event:\n  type: a{json/type}b", "has to be quoted"},
@@ -93,21 +92,36 @@ TEST(Loader, SaysWhatIsWrong) {
       {top + "event: {type: key}", "can't read time, key or a secret"},
       {top + "event: {type: \"{body | hmac-sha256 | hex}\"}", "can't use the key"},
       {top + "event: {split: /a/*/b/*/c/*}", "at most two *"},
+      {top + "event: []", "event is an empty list"},
+      {top + "event: {when: {json/a: b}, type: json/a}", "one event rule needs no 'when'"},
+      {top + "event: [{type: json/a}, {type: json/b}]", "3:25: this rule is never reached"},
+      {top + "event: [{when: {item/a: b}, split: /*}]", "before the body is split"},
+      {top + "event: [{when: {key: b}}]", "event.when can't read time, key or a secret"},
+      {top + "event: [{when: {json/a | hmac-sha1 | hex: b}}]", "event.when can't use the key"},
+      {top + "event: [{when: {}, type: json/a}]", "when is empty"},
+      {top + "event: [json/a]", "event has to be a mapping"},
+      {top + "event: {time: {from: json/t, unit: https}}", "did you mean http?"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, prefix: \"*\"}", "prefix * says nothing"},
+      {"name: a\nverify: {scheme: equal, signature: item/a}\nevent: [{when: {json/a: b}, split: /*}, {split: /b/*}]",
+       "one event rule only"},
       {top + "respond: {accepted: {text: \"{body}\"}}", "can't read the request"},
       {"name: a\nverify: {scheme: jwt, signature: header.X}", "2:9: scheme jwt needs 'alg'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: none}", "alg can't be 'none'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, signed: body}", "no meaning with scheme jwt"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, time: {from: header.T}}", "one of its claims"},
-      {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, key: pem}", "can't have a key of the form 'pem'"},
+      {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, key: pem}",
+       "can't have a key of the form 'pem'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: HS256, key_url: {text: https://a.example/k}}",
        "a key can be fetched as a certificate"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: ES256, key_url: header.Key}", "'key_url_match'"},
       {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, claims: {a: b}}", "no meaning with scheme"},
       {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, code: paypal}", "code can't be 'paypal'"},
-      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, code: contentful, signed: body}", "leave out 'signed'"},
+      {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, code: contentful, signed: body}",
+       "leave out 'signed'"},
       {"name: a\nverify: {scheme: jwt, signature: header.X, alg: ES256, code: plaid}", "code: plaid needs 'key_url'"},
       {"name: a\nverify: {scheme: rsa-sha256, signature: header.X}", "needs 'key'"},
-      {"name: a\nverify: {scheme: rsa-sha256, signature: header.X, key: x509-pem, key_url: header.U, key_url_match: '.*'}",
+      {"name: a\nverify: {scheme: rsa-sha256, signature: header.X, key: x509-pem, key_url: header.U, key_url_match: "
+       "'.*'}",
        "has to begin with https://"},
       {"name: a\nverify: {scheme: rsa-sha256, signature: header.X, key: x509-pem, key_url: header.U, key_url_match: "
        "'https://('}",
@@ -117,7 +131,8 @@ TEST(Loader, SaysWhatIsWrong) {
       {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, prefix: \"{header.Y}=\"}", "{secret.NAME}"},
       {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, prefix: \"{secret.y}=\"}", "is not declared"},
       {"name: a\nverify: {scheme: hmac-sha256, signature: header.X, more_keys: [y]}", "is not declared"},
-      {top + "handshakes: [{when: {method: GET}, verified: false, fetch: query.u, fetch_match: 'https://a', reply: {}}]",
+      {top +
+           "handshakes: [{when: {method: GET}, verified: false, fetch: query.u, fetch_match: 'https://a', reply: {}}]",
        "only a verified request"},
       {top + "handshakes: [{when: {method: GET}, fetch: query.u, reply: {}}]", "needs 'fetch_match'"},
       {top + "handshakes: [{when: {method: GET}, learn: query.u, reply: {}}]", "verified: false"},
@@ -180,7 +195,8 @@ TEST(Presets, HandshakesAddTheirMethods) {
 
 TEST(Presets, OnlyThoseThatMustReadTheBodyBeforeTheyVerifyAndThenASmallOne) {
   // The signature, a signed time or a secret is in the body itself.
-  const std::set<std::string_view> must = {"adyen-payments", "aws-sns", "figma", "linear", "mailgun"};
+  const std::set<std::string_view> must = {"adyen-payments", "aws-sns", "figma",
+                                           "linear",         "mailgun", "microsoft-graph"};
   for (const std::string_view name : PresetNames()) {
     const Provider& preset = *FindPreset(name);
     for (const VerifyRule& rule : preset.verify) EXPECT_EQ(rule.reads_body_first, must.contains(name)) << name;

@@ -58,5 +58,39 @@ TEST(Mask, BodiesKeepTheirShape) {
   EXPECT_EQ(Mask(*field, wrapped)->body, "payload=**************************&b=2");
 }
 
+TEST(Mask, ItemsHaveNoCredentialsLeft) {
+  const Provider& preset = *FindPreset("microsoft-graph");
+  TestRequest request;
+  request.body = R"({"value":[{"clientState":"s3","id":"1"},{"id":"2"},{"id":"3","clientState" : "abc"}]})";
+  EXPECT_EQ(Mask(preset, request)->body,
+            R"({"value":[{"clientState":"**","id":"1"},{"id":"2"},{"id":"3","clientState" : "***"}]})");
+  // More than are taken apart: an unverified source stores them as one event.
+  request.body = R"({"value":[{"clientState":"s3"})";
+  for (size_t i = 0; i < kMaxItems; ++i) request.body += R"(,{"clientState":"s3"})";
+  request.body += "]}";
+  EXPECT_EQ(Mask(preset, request)->body.find("s3"), std::string::npos);
+  const auto outer =
+      MustLoad("name: a\nverify: {scheme: equal, signature: item1/pass}\nevent: {split: /*/list/*, type: item/t}");
+  request.body = R"([{"pass":"s3","list":[{"pass":"kept"}]},{"pass":"s3"}])";
+  EXPECT_EQ(Mask(*outer, request)->body, R"([{"pass":"**","list":[{"pass":"kept"}]},{"pass":"**"}])");
+}
+
+TEST(Mask, LinesAndMultipartFieldsKeepTheirPlaces) {
+  const auto lines = MustLoad(
+      "name: a\ncontent: lines\nverify: {scheme: equal, signature: item/pass}\nevent: {split: /*, type: item/t}");
+  TestRequest request;
+  request.body = "\n{\"pass\":\"s3\"}\r\n\n{\"pass\":12}\n";
+  EXPECT_EQ(Mask(*lines, request)->body, "\n{\"pass\":\"**\"}\r\n\n{\"pass\":11}\n");
+  const auto form = MustLoad("name: a\ncontent: form\nverify: {scheme: equal, signature: form.token}");
+  TestRequest posted =
+      MultipartRequest({{"a", "1"}, {"token", "s3cret"}, {"token; filename=x", "file"}, {"\"token\"", "x"}});
+  TestRequest expected =
+      MultipartRequest({{"a", "1"}, {"token", "******"}, {"token; filename=x", "file"}, {"\"token\"", "*"}});
+  EXPECT_EQ(Mask(*form, posted)->body, expected.body);
+  const auto field = MustLoad("name: a\ncontent: form.payload\nverify: {scheme: equal, signature: json/pass}");
+  TestRequest wrapped = MultipartRequest({{"payload", R"({"pass":"x"})"}});
+  EXPECT_EQ(Mask(*field, wrapped)->body, MultipartRequest({{"payload", "************"}}).body);
+}
+
 }  // namespace
 }  // namespace hookstream::provider

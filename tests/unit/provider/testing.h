@@ -43,6 +43,17 @@ inline TestRequest FormRequest(std::string body) {
   return request;
 }
 
+// The boundary is "b"; each part is a form's field, or with a file name in its parameters a file.
+inline TestRequest MultipartRequest(const std::vector<std::pair<std::string, std::string>>& parts) {
+  TestRequest request;
+  request.headers = {{"Content-Type", "multipart/form-data; boundary=b"}};
+  for (const auto& [parameters, value] : parts) {
+    request.body += "--b\r\nContent-Disposition: form-data; name=" + parameters + "\r\n\r\n" + value + "\r\n";
+  }
+  request.body += "--b--\r\n";
+  return request;
+}
+
 inline std::unique_ptr<const Provider> MustLoad(std::string_view yaml) {
   auto provider = LoadProvider(yaml, "test.yaml");
   if (!provider.ok()) {

@@ -35,5 +35,20 @@ TEST(TimeText, IsoTimesComeInManySpellings) {
   }
 }
 
+TEST(TimeText, HttpsDateHasOneSpelling) {
+  EXPECT_EQ(Millis("Sun, 27 Oct 2024 03:33:20 GMT", TimeUnit::kHttp), 1'730'000'000'000);
+  EXPECT_EQ(Millis("Thu, 29 Feb 2024 00:00:00 GMT", TimeUnit::kHttp), 1'709'164'800'000);
+  EXPECT_EQ(FormatTimeText(absl::FromUnixSeconds(1'730'000'000), TimeUnit::kHttp), "Sun, 27 Oct 2024 03:33:20 GMT");
+  EXPECT_EQ(FormatTimeText(absl::FromUnixSeconds(784'111'777), TimeUnit::kHttp), "Sun, 06 Nov 1994 08:49:37 GMT");
+  for (const char* text :
+       {"", "Mon, 27 Oct 2024 03:33:20 GMT", "Sun, 27 oct 2024 03:33:20 GMT", "Sun, 27 Oct 2024 03:33:20 UTC",
+        "Sun, 27 Oct 2024 03:33:20", "Sun, 27 Oct 2024 03:33:20 GMT ", "Sun, 27 Oct 2024  3:33:20 GMT",
+        "Thu, 29 Feb 2023 00:00:00 GMT", "Wed, 01 Mar 2023 24:00:00 GMT", "Sun, 27 Oct 2024 03:33:60 GMT",
+        "Sun, 27 Oct +024 03:33:20 GMT", "Sun, 27 Oct -024 03:33:20 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 +00", "Sat, 01 Jan 0000 00:00:00 GMT"}) {
+    EXPECT_EQ(Millis(text, TimeUnit::kHttp), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace hookstream::provider

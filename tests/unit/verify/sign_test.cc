@@ -60,7 +60,8 @@ TestRequest WithAnotherProof(const provider::Provider& preset, TestRequest reque
     provider::Context context(view, preset.content);
     const provider::VerifyRule& rule = AppliedRule(preset, context);
     const provider::SignatureSource& source = rule.signatures.front();
-    if (rule.per_item && context.Split(preset.event.split) == provider::SplitResult::kItems) context.SelectItem(0);
+    if (rule.per_item && context.Split(preset.events.front().split) == provider::SplitResult::kItems)
+      context.SelectItem(0);
     const auto text =
         source.numbered_header.empty() ? source.value.Text(context) : context.Header(source.numbered_header + "1");
     if (text) proof = *text;

@@ -313,6 +313,35 @@ TEST(Verifier, NumberedHeadersAreAllTried) {
   EXPECT_EQ(Verify(*verifier, request).reason, Reason::kDuplicateHeader);
 }
 
+TEST(Verifier, APrefixMayStandBehindTheNameOfAKey) {
+  const provider::Provider& preset = *FindPreset("worldpay");
+  const auto verifier = MustCreate(preset, {{.id = "k", .secret = "s"}});
+  TestRequest request = MustSign(preset, {.id = "k", .secret = "s"}, "{}");
+  std::string& header = *FindHeader(request, "Event-Signature");
+  const std::string mac = header.substr(header.rfind('/') + 1);
+  for (const std::string& good : {"1/SHA256/" + mac, "7/SHA256/00, 12/SHA256/" + mac, "/SHA256/" + mac}) {
+    header = good;
+    EXPECT_TRUE(Verify(*verifier, request).ok) << good;
+  }
+  for (const std::string& bad :
+       {mac, "1/SHA512/" + mac, "SHA256/" + mac, "1/SHA256/2/SHA256/" + mac, std::string("1/SHA256/")}) {
+    header = bad;
+    EXPECT_FALSE(Verify(*verifier, request).ok) << bad;
+  }
+}
+
+TEST(Verifier, AMultipartFormIsNeverCoveredByASignatureOfFields) {
+  const provider::Provider& preset = *FindPreset("plivo");
+  const Key key{.id = "k", .secret = "s"};
+  const auto verifier = MustCreate(preset, {key});
+  TestRequest request = MustSign(preset, key, "a=1");
+  ASSERT_TRUE(Verify(*verifier, request).ok);
+  const TestRequest multipart = provider::MultipartRequest({{"a", "1"}, {"b; filename=f", "not signed"}});
+  *FindHeader(request, "Content-Type") = multipart.headers[0].second;
+  request.body = multipart.body;
+  EXPECT_EQ(Verify(*verifier, request).reason, Reason::kSignedValueMissing);
+}
+
 TEST(Verifier, EverySignedItemHasToBeRight) {
   const auto preset = MustLoad(
       "name: a\nverify: {scheme: sha256, signed: \"{key}{item/v}\", signature: item/sig}\nevent: {split: /items/*}");
