@@ -9,9 +9,10 @@ import others from "./sdks/others.mjs";
 import publicKeys from "./sdks/public_key.mjs";
 import standardWebhooks from "./sdks/standard_webhooks.mjs";
 import timestamped from "./sdks/timestamped.mjs";
+import tokens from "./sdks/token.mjs";
 
 const publicUrl = "https://hooks.example.com/webhooks/";
-const entries = [...bodyMacs, ...timestamped, ...standardWebhooks, ...publicKeys, ...others];
+const entries = [...bodyMacs, ...timestamped, ...standardWebhooks, ...publicKeys, ...tokens, ...others];
 
 const changeText = (body, text) => {
   if (!body.includes(text)) throw new Error(`'${text}' is not in ${body}`);
@@ -37,9 +38,8 @@ const cases = {
 };
 
 const sources = () => {
-  const lines = entries.map(({ name, preset, keys, keyId, source }) => {
-    const key = { inline: keys.secret, id: keyId ?? "main" };
-    return `  - ${JSON.stringify({ name, provider: preset ?? name, keys: [key], ...source })}`;
+  const lines = entries.map(({ name, preset, keys, source }) => {
+    return `  - ${JSON.stringify({ name, provider: preset ?? name, keys: [{ inline: keys.secret }], ...source })}`;
   });
   return `sources:\n${lines.join("\n")}\n`;
 };
@@ -53,14 +53,25 @@ const sdkVerdict = async (entry, request) => {
 };
 
 const relayVerdict = async (port, entry, { body, headers, query = "" }) => {
-  const response = await fetch(`http://127.0.0.1:${port}/webhooks/${entry.name}${query}`, { method: "POST", headers, body });
+  const response = await fetch(`http://127.0.0.1:${port}/webhooks/${entry.name}${query}`, {
+    method: "POST",
+    headers,
+    body,
+  });
   await response.arrayBuffer();
-  if (![200, 204, 401].includes(response.status)) throw new Error(`${entry.name}: the relay answered ${response.status}`);
+  if (![200, 204, 401].includes(response.status))
+    throw new Error(`${entry.name}: the relay answered ${response.status}`);
   return { accepted: response.status !== 401 };
 };
 
 const check = async (port, entry, name) => {
-  const { accepted = () => false, change = (request) => request, key = "key", shift = () => 0, url: elsewhere } = cases[name];
+  const {
+    accepted = () => false,
+    change = (request) => request,
+    key = "key",
+    shift = () => 0,
+    url: elsewhere,
+  } = cases[name];
   const url = publicUrl + entry.name;
   const text = `a${random()}`;
   const signed = await entry.sign({

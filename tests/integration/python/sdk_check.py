@@ -43,8 +43,10 @@ def cases(entry):
 
 
 def sources():
-    entries = [{"name": entry.name, "provider": entry.name, "keys": [{"id": entry.key_id, "inline": entry.secret}],
-                **entry.source} for entry in ENTRIES]
+    entries = [
+        {"name": entry.name, "provider": entry.name, "keys": [{"inline": entry.secret}], **entry.source}
+        for entry in ENTRIES
+    ]
     return "sources:\n" + "".join(f"  - {json.dumps(entry)}\n" for entry in entries)
 
 
@@ -84,8 +86,10 @@ def check(port, entry, case):
     good = relay == case.accepted and sdk == (case.accepted != bool(differs))
     note = differs or (None if good else why)
     say = {True: "accepts", False: "refuses"}
-    print(f"{'ok  ' if good else 'FAIL'} {entry.name}, {case.name}: the relay {say[relay]}, the SDK {say[sdk]}"
-          + (f" ({note})" if note else ""))
+    print(
+        f"{'ok  ' if good else 'FAIL'} {entry.name}, {case.name}: the relay {say[relay]}, the SDK {say[sdk]}"
+        + (f" ({note})" if note else "")
+    )
     return good
 
 

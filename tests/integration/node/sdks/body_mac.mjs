@@ -59,7 +59,9 @@ export default [
     },
     check: ({ body, headers }, key) => treasury.webhooks.validateSignature(body, headers, { key }),
   },
-  bodyMac("shopify", "x-shopify-hmac-sha256",
+  bodyMac(
+    "shopify",
+    "x-shopify-hmac-sha256",
     async ({ body, headers }, secret) => {
       const rawRequest = { method: "POST", url: "/webhooks/shopify", headers };
       return (await shopify(secret).webhooks.validate({ rawBody: body, rawRequest, rawResponse: {} })).valid;
@@ -72,30 +74,44 @@ export default [
         "x-shopify-shop-domain": "shop.example.com",
         "x-shopify-webhook-id": random(),
       }),
-    }),
-  bodyMac("razorpay", "x-razorpay-signature",
+    },
+  ),
+  bodyMac(
+    "razorpay",
+    "x-razorpay-signature",
     ({ body, signature }, secret) => razorpay.validateWebhookSignature(body, signature, secret),
-    { headers: () => ({ "x-razorpay-event-id": random() }) }),
-  bodyMac("coinbase-commerce", "x-cc-webhook-signature",
-    ({ body, signature }, secret) => coinbase.Webhook.verifySigHeader(body, signature, secret)),
+    { headers: () => ({ "x-razorpay-event-id": random() }) },
+  ),
+  bodyMac("coinbase-commerce", "x-cc-webhook-signature", ({ body, signature }, secret) =>
+    coinbase.Webhook.verifySigHeader(body, signature, secret),
+  ),
   bodyMac("line", "x-line-signature", ({ body, signature }, secret) => validateSignature(body, secret, signature), {
     encoding: "base64",
     members: { events: [{ type: "follow", timestamp: 1700000000000 }] },
   }),
-  bodyMac("gocardless", "webhook-signature",
+  bodyMac(
+    "gocardless",
+    "webhook-signature",
     // It returns nothing, and throws when the signature is wrong.
     ({ body, signature }, secret) => (verifySignature(body, secret, signature), true),
-    { members: { events: [{ id: "EV1", resource_type: "payments", action: "paid_out" }] } }),
-  bodyMac("pusher", "x-pusher-signature",
+    { members: { events: [{ id: "EV1", resource_type: "payments", action: "paid_out" }] } },
+  ),
+  bodyMac(
+    "pusher",
+    "x-pusher-signature",
     ({ body, headers }, secret) =>
       new Pusher({ appId: "1", key: "278d425bdf160c739803", secret }).webhook({ headers, rawBody: body }).isValid(),
     {
-      keyId: "278d425bdf160c739803",
+      source: { secrets: [{ name: "key_id", inline: "278d425bdf160c739803" }] },
       headers: () => ({ "x-pusher-key": "278d425bdf160c739803" }),
       members: { time_ms: 1700000000000, events: [{ name: "channel_occupied", channel: "a" }] },
-    }),
+    },
+  ),
   // The SDK writes whole weights with ".0" before it hashes them, since the sender does.
-  bodyMac("easypost", "x-hmac-signature",
+  bodyMac(
+    "easypost",
+    "x-hmac-signature",
     ({ body, headers }, secret) => easypost.Utils.validateWebhook(body, headers, secret) !== undefined,
-    { prefix: "hmac-sha256-hex=", members: { description: "tracker.updated", result: { weight: 12.5 } } }),
+    { prefix: "hmac-sha256-hex=", members: { description: "tracker.updated", result: { weight: 12.5 } } },
+  ),
 ];

@@ -5,7 +5,6 @@
 //   preset    the relay's preset; without it, the name
 //   keys      {secret, key, otherKey}: the secret as the relay's configuration has it; what requests are signed with;
 //             and another such key, which nobody knows
-//   keyId     the key's id in the configuration, where the request names its key
 //   source    further members of the source's configuration
 //   sign      ({key, at, url, text}) => {body, headers, query}: a request as the provider sends it, at the time `at` in
 //             milliseconds to `url`; `text` goes into the body, where the signature covers it
@@ -17,7 +16,15 @@
 //   covers    "nothing": it is a credential, and the body may be any
 //   changeBody (body, text) => another body, where `text` can't be seen in it
 //   differs   {a case: why}: where the SDK is known to decide otherwise than the relay
-import { createECDH, createHash, createHmac, createPrivateKey, createPublicKey, randomUUID, webcrypto } from "node:crypto";
+import {
+  createECDH,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  randomUUID,
+  webcrypto,
+} from "node:crypto";
 
 // Node 18 has it only as a module, and some SDKs look for the global.
 globalThis.crypto ??= webcrypto;
@@ -25,7 +32,8 @@ globalThis.crypto ??= webcrypto;
 export const random = () => randomUUID().replaceAll("-", "");
 export const seconds = (at) => String(Math.floor(at / 1000));
 export const iso = (at) => new Date(at).toISOString();
-export const mac = (key, text, encoding = "hex", hash = "sha256") => createHmac(hash, key).update(text).digest(encoding);
+export const mac = (key, text, encoding = "hex", hash = "sha256") =>
+  createHmac(hash, key).update(text).digest(encoding);
 export const digest = (text, encoding = "hex") => createHash("sha256").update(text).digest(encoding);
 
 // A body as most providers' are, and not only ASCII.
@@ -40,7 +48,10 @@ export const whsecKeys = (seed) => textKeys(whsec(seed), whsec(`not ${seed}`));
 // The SDK has the public key, so the private ones are made from a seed: the same in every run.
 const ed25519 = (seed) =>
   createPrivateKey({
-    key: Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), createHash("sha256").update(seed).digest()]),
+    key: Buffer.concat([
+      Buffer.from("302e020100300506032b657004220420", "hex"),
+      createHash("sha256").update(seed).digest(),
+    ]),
     format: "der",
     type: "pkcs8",
   });
@@ -73,7 +84,12 @@ export const p256Keys = (seed) => ({
 export const json = (body, headers) => ({ body, headers: { "content-type": "application/json", ...headers } });
 
 // An entry whose header holds the MAC of the raw body, and nothing else.
-export const bodyMac = (name, header, check, { encoding = "hex", prefix = "", headers = () => ({}), ...more } = {}) => ({
+export const bodyMac = (
+  name,
+  header,
+  check,
+  { encoding = "hex", prefix = "", headers = () => ({}), ...more } = {},
+) => ({
   name,
   keys: textKeys(`${name} secret`),
   sign: ({ key, text }) => {

@@ -1,9 +1,17 @@
 // SDKs of providers that sign forms and URLs, or send a credential.
+import braintree from "braintree";
 import { basicAuthValidator } from "chargebee";
 import twilio from "twilio";
 import { event, json, random, textKeys } from "./common.mjs";
 
 const twilioKeys = textKeys("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+const braintreeGateway = (privateKey) =>
+  new braintree.BraintreeGateway({
+    environment: braintree.Environment.Sandbox,
+    merchantId: "merchant",
+    publicKey: "integration_public_key",
+    privateKey,
+  });
 const form = (body) => Object.fromEntries(new URLSearchParams(body));
 
 export default [
@@ -12,7 +20,12 @@ export default [
     name: "twilio",
     keys: twilioKeys,
     sign: ({ key, url, text }) => {
-      const params = { MessageSid: `SM${random()}`, MessageStatus: "delivered", To: "+15550100", Body: `${text} & Grüße` };
+      const params = {
+        MessageSid: `SM${random()}`,
+        MessageStatus: "delivered",
+        To: "+15550100",
+        Body: `${text} & Grüße`,
+      };
       return {
         body: new URLSearchParams(params).toString(),
         headers: {
@@ -21,7 +34,8 @@ export default [
         },
       };
     },
-    check: ({ body, headers, url }, secret) => twilio.validateRequest(secret, headers["x-twilio-signature"], url, form(body)),
+    check: ({ body, headers, url }, secret) =>
+      twilio.validateRequest(secret, headers["x-twilio-signature"], url, form(body)),
     signsUrl: true,
   },
   {
@@ -31,11 +45,37 @@ export default [
     sign: ({ key, url, text }) => {
       const body = event(text, { specversion: "1.0", type: "com.twilio.messaging.message.sent" });
       const query = `?bodySHA256=${twilio.getExpectedBodyHash(body)}`;
-      return { ...json(body, { "x-twilio-signature": twilio.getExpectedTwilioSignature(key, url + query, {}) }), query };
+      return {
+        ...json(body, { "x-twilio-signature": twilio.getExpectedTwilioSignature(key, url + query, {}) }),
+        query,
+      };
     },
     check: ({ body, headers, url }, secret) =>
       twilio.validateRequestWithBody(secret, headers["x-twilio-signature"], url, body),
     signsUrl: true,
+  },
+  {
+    name: "braintree",
+    keys: textKeys("integration_private_key", "another_private_key"),
+    source: { secrets: [{ name: "public_key", inline: "integration_public_key" }] },
+    sign: ({ key, text }) => {
+      const sample = braintreeGateway(key).webhookTesting.sampleNotification("subscription_went_past_due", text);
+      return {
+        body: new URLSearchParams(sample).toString(),
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+      };
+    },
+    // The text is in base64 within the form.
+    changeBody: (body, text) => {
+      const { bt_signature, bt_payload } = form(body);
+      const xml = Buffer.from(bt_payload, "base64").toString().replace(text, text.replace("a", "b"));
+      return new URLSearchParams({ bt_signature, bt_payload: `${Buffer.from(xml).toString("base64")}\n` }).toString();
+    },
+    check: async ({ body }, secret) => {
+      const { bt_signature: signature, bt_payload: payload } = form(body);
+      return (await braintreeGateway(secret).webhookNotification.parse(signature, payload)) !== null;
+    },
+    inBody: true,
   },
   {
     name: "chargebee",

@@ -1,11 +1,58 @@
 // SDKs of providers that sign with a private key.
 import { sign as signBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import https from "node:https";
+import { Readable } from "node:stream";
 import { EventWebhook } from "@sendgrid/eventwebhook";
 import { verifyKey } from "discord-interactions";
+import SnsValidator from "sns-validator";
 import telnyx from "telnyx";
-import { ed25519Keys, event, json, p256Keys, seconds } from "./common.mjs";
+import { ed25519Keys, event, iso, json, p256Keys, random, seconds } from "./common.mjs";
 
 const sendgrid = new EventWebhook();
+
+// Made for these tests, and trusted by nothing else.
+const pem = (name) => readFileSync(new URL(`../../certificates/${name}.pem`, import.meta.url), "utf8");
+const certUrl = "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem";
+const snsText = (message) =>
+  ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
+    .filter((name) => name in message && (message.Type !== "Notification" || !["SubscribeURL", "Token"].includes(name)))
+    .map((name) => `${name}\n${message[name]}\n`)
+    .join("");
+const sns = (version, hash) => ({
+  name: `aws-sns-v${version}`,
+  preset: "aws-sns",
+  // The secret is the certificate that a fetch of SigningCertURL would give.
+  keys: { secret: pem("aws_sns"), key: pem("key"), otherKey: pem("other_key") },
+  sign: ({ key, at, text }) => {
+    const message = {
+      Type: "Notification",
+      MessageId: random(),
+      TopicArn: "arn:aws:sns:us-east-1:123456789012:orders",
+      Subject: "Grüße",
+      Message: text,
+      Timestamp: iso(at),
+      SignatureVersion: version,
+      SigningCertURL: certUrl,
+    };
+    message.Signature = signBytes(hash, Buffer.from(snsText(message)), key).toString("base64");
+    const headers = { "content-type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification" };
+    return { body: JSON.stringify(message), headers };
+  },
+  // The SDK fetches the certificate by https.get, which is answered here.
+  check: ({ body }, certificate) => {
+    const get = https.get;
+    https.get = (url, done) => {
+      if (url !== certUrl) throw new Error(`nothing is known of ${url}`);
+      done(Object.assign(Readable.from([certificate]), { statusCode: 200 }));
+      return { on: () => {} };
+    };
+    return new Promise((resolve, reject) =>
+      new SnsValidator().validate(JSON.parse(body), (error) => (error ? reject(error) : resolve(true))),
+    ).finally(() => (https.get = get));
+  },
+  inBody: true,
+});
 
 export default [
   {
@@ -32,7 +79,10 @@ export default [
     name: "discord",
     keys: ed25519Keys("discord", "hex"),
     sign: ({ key, at, text }) => {
-      const body = event(text, { type: 1, event: { type: "APPLICATION_AUTHORIZED", timestamp: "2026-01-01T00:00:00Z" } });
+      const body = event(text, {
+        type: 1,
+        event: { type: "APPLICATION_AUTHORIZED", timestamp: "2026-01-01T00:00:00Z" },
+      });
       return json(body, {
         "x-signature-timestamp": seconds(at),
         "x-signature-ed25519": signBytes(null, Buffer.from(seconds(at) + body), key).toString("hex"),
@@ -63,4 +113,6 @@ export default [
     maxAge: 300,
     differs: { "from the future": "the SDK bounds the age only" },
   },
+  sns("1", "sha1"),
+  sns("2", "sha256"),
 ];

@@ -16,7 +16,8 @@ const entry = (name, prefix, check, more = {}) => ({
   sign: ({ key, at, text }) => {
     const id = `msg_${random()}`;
     const body = event(text, { type: "contact.created", timestamp: iso(at) });
-    const signature = more.signature ?? ((whsec, message) => new Webhook(whsec).sign(message.id, new Date(at), message.body));
+    const signature =
+      more.signature ?? ((whsec, message) => new Webhook(whsec).sign(message.id, new Date(at), message.body));
     return json(body, {
       [`${prefix}-id`]: id,
       [`${prefix}-timestamp`]: seconds(at),
@@ -33,23 +34,37 @@ const plain = (whsec, { id, at, body }) =>
   `v1,${mac(Buffer.from(whsec.slice("whsec_".length), "base64"), `${id}.${seconds(at)}.${body}`, "base64")}`;
 
 export default [
-  entry("standard-webhooks", "webhook", ({ body, headers }, secret) => new Webhook(secret).verify(body, headers) !== null),
+  entry(
+    "standard-webhooks",
+    "webhook",
+    ({ body, headers }, secret) => new Webhook(secret).verify(body, headers) !== null,
+  ),
   entry("svix", "svix", ({ body, headers }, secret) => new SvixWebhook(secret).verify(body, headers) !== null, {
     signature: (whsec, { id, at, body }) => new SvixWebhook(whsec).sign(id, new Date(at), body),
   }),
-  entry("openai", "webhook",
+  entry(
+    "openai",
+    "webhook",
     // It returns nothing, and throws when the signature is wrong.
-    async ({ body, headers }, secret) => (await openai.webhooks.verifySignature(body, headers, secret), true)),
-  entry("clerk", "svix", async ({ body, headers, url }, signingSecret) =>
-    (await verifyWebhook(new Request(url, { method: "POST", headers, body }), { signingSecret })) !== null),
-  entry("resend", "svix",
+    async ({ body, headers }, secret) => (await openai.webhooks.verifySignature(body, headers, secret), true),
+  ),
+  entry(
+    "clerk",
+    "svix",
+    async ({ body, headers, url }, signingSecret) =>
+      (await verifyWebhook(new Request(url, { method: "POST", headers, body }), { signingSecret })) !== null,
+  ),
+  entry(
+    "resend",
+    "svix",
     ({ body, headers }, webhookSecret) =>
       resend.webhooks.verify({
         payload: body,
         headers: { id: headers["svix-id"], timestamp: headers["svix-timestamp"], signature: headers["svix-signature"] },
         webhookSecret,
       }) !== null,
-    { preset: "svix", signature: plain }),
+    { preset: "svix", signature: plain },
+  ),
   entry("replicate", "webhook", ({ body, headers }, secret) => validateWebhook({ body, headers }, secret), {
     preset: "standard-webhooks",
     signature: plain,

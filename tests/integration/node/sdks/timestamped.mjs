@@ -1,4 +1,5 @@
 // SDKs of providers that sign a time with the body.
+import { signRequest, verifyRequest } from "@contentful/node-apps-toolkit";
 import { WebhooksClient } from "@elevenlabs/elevenlabs-js/wrapper/webhooks.js";
 import { Signature } from "@hubspot/api-client";
 import { LinearWebhookClient } from "@linear/sdk/webhooks";
@@ -7,7 +8,7 @@ import { Paddle } from "@paddle/paddle-node-sdk";
 import { encodeSignatureHeader, isValidSignature } from "@sanity/webhook";
 import { WorkOS } from "@workos-inc/node";
 import Stripe from "stripe";
-import { event, json, mac, seconds, textKeys } from "./common.mjs";
+import { digest, event, json, mac, seconds, textKeys } from "./common.mjs";
 
 const onlyTheAge = "the SDK bounds the age only";
 
@@ -18,14 +19,16 @@ const paddle = new Paddle("none");
 const stripe = {
   keys: textKeys("whsec_stripe_text", "whsec_other_text"),
   preset: "stripe",
-  check: ({ body, headers }, secret) => Stripe.webhooks.constructEvent(body, headers["stripe-signature"], secret) !== null,
+  check: ({ body, headers }, secret) =>
+    Stripe.webhooks.constructEvent(body, headers["stripe-signature"], secret) !== null,
   maxAge: 300,
   differs: { "from the future": onlyTheAge },
 };
 const stripeHeader = (body, secret, at) =>
   Stripe.webhooks.generateTestHeaderString({ payload: body, secret, timestamp: Number(seconds(at)) });
 
-const hubspotEvents = (text) => `[${event(text, { subscriptionType: "contact.creation", eventId: 1, occurredAt: 1700000000000 })}]`;
+const hubspotEvents = (text) =>
+  `[${event(text, { subscriptionType: "contact.creation", eventId: 1, occurredAt: 1700000000000 })}]`;
 const hubspot = (version, signature) => ({
   name: `hubspot-${version}`,
   keys: textKeys("hubspot secret"),
@@ -50,6 +53,9 @@ const hubspot = (version, signature) => ({
     }),
 });
 
+const contentfulKey = (seed) => digest(seed);
+const contentfulRequest = ({ body, url }) => ({ method: "POST", path: new URL(url).pathname, body });
+
 export default [
   {
     ...stripe,
@@ -61,7 +67,7 @@ export default [
   },
   {
     ...stripe,
-    name: "stripe-roll",  // in the midst of a roll of the secret: one signature by a key that the relay does not know
+    name: "stripe-roll", // in the midst of a roll of the secret: one signature by a key that the relay does not know
     sign: ({ key, at, text }) => {
       const body = event(text, { type: "charge.succeeded", created: Number(seconds(at)) });
       const older = mac("whsec_older", `${seconds(at)}.${body}`);
@@ -108,7 +114,9 @@ export default [
     keys: textKeys("workos secret"),
     sign: async ({ key, at, text }) => {
       const body = event(text, { event: "user.created" });
-      return json(body, { "workos-signature": `t=${at}, v1=${await workos.webhooks.computeSignature(at, JSON.parse(body), key)}` });
+      return json(body, {
+        "workos-signature": `t=${at}, v1=${await workos.webhooks.computeSignature(at, JSON.parse(body), key)}`,
+      });
     },
     // The SDK takes the parsed body and writes it again, which gives the same bytes for what JSON.stringify wrote.
     check: ({ body, headers }, secret) =>
@@ -133,10 +141,32 @@ export default [
       const body = event(text, { type: "Issue", action: "create", webhookTimestamp: at });
       return json(body, { "linear-signature": mac(key, body) });
     },
-    check: ({ body, headers }, secret) => new LinearWebhookClient(secret).verify(Buffer.from(body), headers["linear-signature"]),
+    check: ({ body, headers }, secret) =>
+      new LinearWebhookClient(secret).verify(Buffer.from(body), headers["linear-signature"]),
     maxAge: 60,
+  },
+  {
+    name: "contentful",
+    keys: textKeys(contentfulKey("contentful"), contentfulKey("not contentful")),
+    sign: ({ key, at, url, text }) => {
+      const body = event(text, { sys: { id: "1" } });
+      const headers = { "content-type": "application/json", "x-contentful-topic": "ContentManagement.Entry.publish" };
+      return {
+        body,
+        headers: { ...headers, ...signRequest(key, { ...contentfulRequest({ body, url }), headers }, at) },
+      };
+    },
+    check: ({ body, headers, url }, secret) =>
+      verifyRequest(secret, { ...contentfulRequest({ body, url }), headers }, 30),
+    maxAge: 30,
+    differs: { "from the future": "the SDK bounds the age only" },
   },
   hubspot("v1", "x-hubspot-signature"),
   { ...hubspot("v2", "x-hubspot-signature"), signsUrl: true },
-  { ...hubspot("v3", "x-hubspot-signature-v3"), signsUrl: true, maxAge: 300, differs: { "from the future": onlyTheAge } },
+  {
+    ...hubspot("v3", "x-hubspot-signature-v3"),
+    signsUrl: true,
+    maxAge: 300,
+    differs: { "from the future": onlyTheAge },
+  },
 ];
