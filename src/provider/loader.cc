@@ -356,6 +356,11 @@ std::vector<Requirement> ReadRequirements(const YAML::Node& node) {
   return requirements;
 }
 
+bool IsHmac(const Filter& filter) {
+  return filter.kind == FilterKind::kHmacSha1 || filter.kind == FilterKind::kHmacSha256 ||
+         filter.kind == FilterKind::kHmacSha512;
+}
+
 bool ReadsOnlySecrets(const Expression& expression) {
   bool only = true;
   expression.ForEachValue([&](const Value& value) { only &= value.source == Source::kSecret; });
@@ -371,6 +376,14 @@ std::shared_ptr<const re2::RE2> ReadRegex(const YAML::Node& node, std::string_vi
   auto regex = std::make_shared<const re2::RE2>(text, options);
   if (!regex->ok()) Fail(node.Mark(), absl::StrCat(ToAbsl(what), " is no regular expression: ", regex->error()));
   return regex;
+}
+
+std::vector<TextMatch> ReadMatches(const YAML::Node& node) {
+  const Fields fields(node, "matches");
+  std::vector<TextMatch> matches;
+  for (const auto& [key, value, claimed] : fields.entries())
+    matches.push_back({ReadChainText(key, key.Scalar()), ReadRegex(value, absl::StrCat("matches ", key.Scalar()))});
+  return matches;
 }
 
 // `prefix_template`: takes a prefix that has values in it; where it is null there can't be any.
@@ -469,9 +482,8 @@ KeyForm ReadKeyForm(const YAML::Node& node, Scheme scheme) {
   const std::vector<KeyForm> forms = KeyFormsOf(scheme);
   if (std::find(forms.begin(), forms.end(), form) == forms.end()) {
     const auto append = [](std::string* out, KeyForm each) { absl::StrAppend(out, ToAbsl(KeyFormName(each))); };
-    Fail(node.Mark(),
-         absl::StrCat("scheme ", ToAbsl(SchemeName(scheme)), " can't have a key of the form '",
-                      ToAbsl(KeyFormName(form)), "' (", absl::StrJoin(forms, ", ", append), ")"));
+    Fail(node.Mark(), absl::StrCat("scheme ", ToAbsl(SchemeName(scheme)), " can't have a key of the form '",
+                                   ToAbsl(KeyFormName(form)), "' (", absl::StrJoin(forms, ", ", append), ")"));
   }
   return form;
 }
@@ -662,8 +674,8 @@ VerifyRule ReadVerifyRule(const YAML::Node& node) {
     if (plaid && !token) Fail(code_node->Mark(), "code: plaid fetches the key of a token (scheme: jwt)");
     if (token && !plaid) Fail(code_node->Mark(), "with scheme jwt there is only code: plaid");
     if (!plaid) {
-      rule.code = ReadChoice<Code>(*code_node, "code",
-                                   {{"contentful", Code::kContentful}, {"braintree", Code::kBraintree}});
+      rule.code =
+          ReadChoice<Code>(*code_node, "code", {{"contentful", Code::kContentful}, {"braintree", Code::kBraintree}});
       if (signed_node) Fail(code_node->Mark(), "'code' makes what is signed: leave out 'signed'");
     }
   }
@@ -837,6 +849,7 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
   handshake.when = ReadCondition(fields.Require("when"), "when");
   if (const auto verified = fields.Take("verified")) handshake.verified = ReadBool(*verified, "verified");
   if (const auto require = fields.Take("require")) handshake.require = ReadRequirements(*require);
+  if (const auto matches = fields.Take("matches")) handshake.matches = ReadMatches(*matches);
   const auto fetch = fields.Take("fetch");
   const auto fetch_match = fields.Take("fetch_match");
   const auto learn = fields.Take("learn");
@@ -872,10 +885,21 @@ HandshakeRule ReadHandshake(const YAML::Node& node) {
   ForEachExpression(handshake.reply, check);
   ForEachExpression(handshake.reply, [&](const Expression& expression) {
     expression.ForEachValue([&](const Value& value) {
-      if (value.source != Source::kSecret || std::find(reveals.begin(), reveals.end(), value.name) != reveals.end()) return;
+      if (value.source != Source::kSecret || std::find(reveals.begin(), reveals.end(), value.name) != reveals.end())
+        return;
       Fail(reply.Mark(), absl::StrCat("a reply can't reveal a secret (one that is none: reveals: [", value.name, "])"));
     });
   });
+  // Whoever may have any text signed has what he needs for a forged webhook.
+  if (!handshake.verified && handshake.matches.empty()) {
+    ForEachExpression(handshake.reply, [&](const Expression& expression) {
+      expression.ForEachChain([&](const Chain& chain) {
+        if (std::any_of(chain.filters.begin(), chain.filters.end(), IsHmac))
+          Fail(reply.Mark(),
+               "a reply to a request that nobody signed would sign any text: say with 'matches' what it may be");
+      });
+    });
+  }
   for (const Requirement& requirement : handshake.require) check(requirement.expected);
   check(handshake.fetch);
   check(handshake.learn);
@@ -957,8 +981,7 @@ EventRule ReadEvent(const YAML::Node& node) {
 
   const auto check_filters = [&](const Chain& chain, std::string_view name) {
     for (const Filter& filter : chain.filters) {
-      if (filter.kind == FilterKind::kHmacSha1 || filter.kind == FilterKind::kHmacSha256 ||
-          filter.kind == FilterKind::kHmacSha512) {
+      if (IsHmac(filter)) {
         Fail(node.Mark(), absl::StrCat("event.", ToAbsl(name), " can't use the key"));
       }
     }

@@ -196,11 +196,18 @@ struct ReplyRule {
   std::vector<std::pair<std::string, Expression>> headers;
 };
 
+// A value that has to be there and match as a whole.
+struct TextMatch {
+  Chain value;
+  std::shared_ptr<const re2::RE2> pattern;
+};
+
 struct HandshakeRule {
   Condition when;
   // The request has to pass verification first.
   bool verified = true;
   std::vector<Requirement> require;
+  std::vector<TextMatch> matches;
   // An address to GET before the reply is given (a confirmation); it has to match.
   Expression fetch;
   std::shared_ptr<const re2::RE2> fetch_match;

@@ -83,6 +83,11 @@ bool Holds(const provider::Requirement& requirement, Context& context) {
          CRYPTO_memcmp(value->data(), expected->data(), value->size()) == 0;
 }
 
+bool Holds(const provider::TextMatch& match, Context& context) {
+  const auto value = match.value.Text(context);
+  return value && re2::RE2::FullMatch(re2::StringPiece(value->data(), value->size()), *match.pattern);
+}
+
 // False: the rule asks for it and the request does not have it.
 bool FindText(const provider::Expression& expression, Context& context, std::string& out) {
   if (expression.empty()) return true;
@@ -101,7 +106,9 @@ std::optional<Handshake> MatchHandshake(const Verifier& verifier, Context& conte
     context.bindings().secrets = &verifier.params();
     context.bindings().key = verifier.DecodedKey(key_id, now);
     const bool allowed = std::all_of(rule.require.begin(), rule.require.end(),
-                                     [&](const provider::Requirement& r) { return Holds(r, context); });
+                                     [&](const provider::Requirement& r) { return Holds(r, context); }) &&
+                         std::all_of(rule.matches.begin(), rule.matches.end(),
+                                     [&](const provider::TextMatch& m) { return Holds(m, context); });
     Handshake handshake;
     if (allowed) {
       auto reply = Render(rule.reply, context);

@@ -213,7 +213,10 @@ struct Verifier::State {
   Params params;
   Options options;
   std::vector<Rule> rules;
+  // What the preset signs for anyone who asks (a challenge): never an event.
+  std::vector<std::shared_ptr<const re2::RE2>> challenges;
 
+  bool CouldBeChallenge(const Pieces& pieces) const;
   KeyChoice ChooseKeys(const Rule& rule, Context& context, absl::Time now) const;
   // The key among `keys` whose signature is there, for the text that the context gives at the moment.
   const NamedKey* FindMatch(const Rule& rule, const KeyList& keys, const Candidates& candidates, Context& context,
@@ -245,6 +248,14 @@ Verifier::State::KeyChoice Verifier::State::ChooseKeys(const Rule& rule, Context
   return choice;
 }
 
+bool Verifier::State::CouldBeChallenge(const Pieces& pieces) const {
+  if (challenges.empty()) return false;
+  std::string text;
+  for (const std::string_view piece : pieces) text += piece;
+  return std::any_of(challenges.begin(), challenges.end(),
+                     [&](const auto& pattern) { return re2::RE2::FullMatch(text, *pattern); });
+}
+
 const Verifier::State::NamedKey* Verifier::State::FindMatch(const Rule& rule, const KeyList& keys,
                                                             const Candidates& candidates, Context& context,
                                                             bool& text_missing) const {
@@ -256,6 +267,7 @@ const Verifier::State::NamedKey* Verifier::State::FindMatch(const Rule& rule, co
     for (const NamedKey* key : keys) {
       for (const std::string& text : texts) {
         const std::string_view part = text;
+        if (CouldBeChallenge({part})) continue;
         const Mac mac = key->key.mac->Compute({&part, 1});
         for (const std::string& candidate : candidates.decoded) {
           if (SameSecret(candidate, mac.view())) return key;
@@ -275,6 +287,7 @@ const Verifier::State::NamedKey* Verifier::State::FindMatch(const Rule& rule, co
         text_missing = true;
         return nullptr;
       }
+      if (CouldBeChallenge(pieces)) return nullptr;
     }
     Mac mac;
     if (key->key.mac) mac = key->key.mac->Compute(pieces);
@@ -559,6 +572,10 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const provider::Provi
     if (std::any_of(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i), same)) {
       return refuse("two keys have the id '", keys[i].id, "'");
     }
+  }
+  for (const provider::HandshakeRule& handshake : provider.handshakes) {
+    if (handshake.verified) continue;
+    for (const provider::TextMatch& match : handshake.matches) state->challenges.push_back(match.pattern);
   }
   bool takes_keys = false;
   for (const VerifyRule& spec : provider.verify) {

@@ -62,6 +62,44 @@ TEST(Handshake, ZoomsReplyIsComputed) {
                          R"("d9e0d764a78494688ba3f2d5c0ed4ca311394b4834d959759213424d2df961e3"})");
 }
 
+// Its reply is made with the key that signs events: an attacker could ask for one to the event that he wants to forge.
+TEST(Handshake, NoTextThatCouldBeAnEventIsSignedForAStranger) {
+  const auto x = MustCreate(*FindPreset("twitter-x"), {{.id = "k", .secret = "s"}});
+  const auto braintree = MustCreate(*FindPreset("braintree"), {{.id = "k", .secret = "s"}}, {{"public_key", "p"}});
+  TestRequest request;
+  request.method = "GET";
+  request.target = "/in?crc_token=NWU2ZDcwMTctOWY2Mi00ZDE4";
+  EXPECT_EQ(Match(*x, request, HandshakePhase::kUnverified)->status, 200);
+  request.target = "/in?bt_challenge=20f9f8ed05f77439fe955c977e4c8a53";
+  EXPECT_EQ(Match(*braintree, request, HandshakePhase::kUnverified)->status, 200);
+
+  request.target = "/in?crc_token=%7B%22for_user_id%22:%221%22%7D";
+  auto refused = Match(*x, request, HandshakePhase::kUnverified);
+  EXPECT_EQ(refused->status, 403);
+  EXPECT_EQ(refused->body, "");
+  request.target = "/in?bt_challenge=PG5vdGlmaWNhdGlvbj48L25vdGlmaWNhdGlvbj4K";
+  refused = Match(*braintree, request, HandshakePhase::kUnverified);
+  EXPECT_EQ(refused->status, 403);
+  EXPECT_EQ(refused->body, "");
+}
+
+// The other way round: the reply to a challenge is no signature of a webhook.
+TEST(Handshake, WhatWasSignedAsAChallengeIsNoEvent) {
+  const auto x = MustCreate(*FindPreset("twitter-x"), {{.id = "k", .secret = "s"}});
+  TestRequest request;
+  request.method = "GET";
+  request.target = "/in?crc_token=abc";
+  const auto reply = Match(*x, request, HandshakePhase::kUnverified);
+  ASSERT_TRUE(reply);
+  const size_t begin = reply->body.find("sha256=");
+  request.method = "POST";
+  request.target = "/in";
+  request.body = "abc";
+  request.headers.emplace_back("x-twitter-webhooks-signature",
+                               reply->body.substr(begin, reply->body.find('"', begin) - begin));
+  EXPECT_EQ(Verify(*x, request).reason, Reason::kSignatureMismatch);
+}
+
 TEST(Handshake, HeadersCanNotBeInjected) {
   const auto preset = MustLoad(
       "name: a\nverify: {scheme: none}\nhandshakes: [{when: {method: GET}, verified: false, reply: {headers: {X-Echo: "
