@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {"/payment_intent/metadata/order_id", "\"1042\""},
                 {"/payment_intent/shipping/address/city", "\"Berlin\""},
                 {"/payment_intent/payment_method_options/card/request_three_d_secure", "\"automatic\""},
-                {"/payment_intent/rest/payment_method_configuration_details/id", "\"pmc_1PaBcDeFgHiJkLmN\""}}},
+                {"/payment_intent/payment_method_configuration_details/id", "\"pmc_1PaBcDeFgHiJkLmN\""}}},
         Sample{"stripe/payment_intent.payment_failed.json",
                "payment_intent.payment_failed",
                "PaymentIntentEvent",
