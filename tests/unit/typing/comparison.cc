@@ -99,6 +99,11 @@ std::optional<absl::Duration> TimeOf(element json, v1::NumberTime unit) {
   return std::nullopt;
 }
 
+bool IsValue(const pb::FieldDescriptor& field) {
+  return field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE &&
+         field.message_type()->full_name() == "google.protobuf.Value";
+}
+
 // A value of the wrong kind that says "none".
 bool IsEmpty(element json) {
   if (json.is_string()) return Text(json)->empty();
@@ -194,7 +199,8 @@ void Comparison::Compare(const pb::Message& message, element json, const std::st
     bool found = false;
     for (const std::string& pointer : PointersOf(field, mapping)) {
       element value;
-      if (!At(json, pointer, value) || value.is_null()) continue;
+      // A google.protobuf.Value keeps null.
+      if (!At(json, pointer, value) || (value.is_null() && !IsValue(field))) continue;
       Field(message, field, value, path + pointer);
       found = true;
       break;

@@ -26,15 +26,28 @@ using simdjson::dom::element;
 
 // The folder of packages of a kind; empty when it is not there.
 fs::path PackagesFolder(const std::string& kind) {
-  const std::map<std::string, const char*> variables = {{"npm", "HOOKSTREAM_NODE_MODULES"},
-                                                        {"pypi", "HOOKSTREAM_PYTHON_SAMPLES"}};
-  const auto it = variables.find(kind);
-  if (it == variables.end()) {
+  if (kind != "npm" && kind != "npm-pack" && kind != "pypi") {
     ADD_FAILURE() << "no kind of packages: " << kind;
     return {};
   }
-  const char* const folder = std::getenv(it->second);
-  return folder == nullptr ? fs::path() : fs::path(folder);
+  const char* const folder = std::getenv(kind == "npm" ? "HOOKSTREAM_NODE_MODULES" : "HOOKSTREAM_SAMPLES");
+  if (folder == nullptr) return {};
+  return kind == "npm" ? fs::path(folder) : fs::path(folder) / kind;
+}
+
+// What a script has as literals behind a key, as a JSON array.
+std::string Literals(const std::string& key, const fs::path& script) {
+  const std::string command = absl::StrCat("node '", HOOKSTREAM_LITERALS, "' '", key, "' '", script.string(), "'");
+  FILE* const pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) {
+    ADD_FAILURE() << command;
+    return "[]";
+  }
+  std::string out;
+  char buffer[1 << 16];
+  for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) out.append(buffer, got);
+  EXPECT_EQ(pclose(pipe), 0) << command;
+  return out;
 }
 
 // `*` any text without a slash, `**` any text.
@@ -158,11 +171,15 @@ void CheckFile(const YAML::Node& source, const std::string& provider, const fs::
   }
   simdjson::dom::parser parser;
   element file;
-  ASSERT_EQ(parser.load(path.string()).get(file), simdjson::SUCCESS);
+  const bool script = static_cast<bool>(source["literals"]);
+  const std::string text_of_file =
+      script ? Literals(source["literals"].as<std::string>(), path) : ReadFile(path.string());
+  ASSERT_EQ(parser.parse(text_of_file).get(file), simdjson::SUCCESS);
   std::vector<std::string> segments;
+  if (script) segments.push_back("*");
   if (source["payload"]) {
-    segments = absl::StrSplit(source["payload"].as<std::string>(), '/');
-    segments.erase(segments.begin());
+    const std::vector<std::string> pointer = absl::StrSplit(source["payload"].as<std::string>(), '/');
+    segments.insert(segments.end(), pointer.begin() + 1, pointer.end());
   }
   std::vector<element> items;
   Collect(file, segments, 0, items);
@@ -194,7 +211,7 @@ void CheckFile(const YAML::Node& source, const std::string& provider, const fs::
 class SamplesTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(SamplesTest, EverySampleIsTypedWholeAndEqualsItsJson) {
-  const YAML::Node manifest = YAML::LoadFile(absl::StrCat(HOOKSTREAM_SAMPLES, "/", GetParam(), ".yaml"));
+  const YAML::Node manifest = YAML::LoadFile(absl::StrCat(HOOKSTREAM_MANIFESTS, "/", GetParam(), ".yaml"));
   const std::string provider = manifest["provider"].as<std::string>();
   Counts counts;
   bool missing = false;
@@ -253,7 +270,7 @@ TEST_P(SamplesTest, EverySampleIsTypedWholeAndEqualsItsJson) {
 
 std::vector<std::string> Manifests() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(HOOKSTREAM_SAMPLES)) {
+  for (const auto& entry : fs::directory_iterator(HOOKSTREAM_MANIFESTS)) {
     if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
   }
   std::sort(names.begin(), names.end());
