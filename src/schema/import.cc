@@ -473,7 +473,7 @@ class Importer {
     field.type = reader.message == nullptr ? reader.type : reader.message->name;
     field.cardinality = reader.cardinality;
     const bool scalar = reader.message == nullptr && !absl::StartsWith(reader.type, "google.");
-    const bool optional = property.shape.null || property.path.size() > 1 || settings.optional;
+    const bool optional = settings.optional.value_or(property.shape.null || property.path.size() > 1);
     if (scalar && field.cardinality == Cardinality::kSingle && optional) field.cardinality = Cardinality::kOptional;
     field.mapping.set_text(reader.text);
     field.mapping.set_time(reader.time);
@@ -486,7 +486,9 @@ class Importer {
     NameField(type, property, reader, first, settings, names, field);
 
     field.comment = settings.comment;
-    if (field.comment.empty() && first) field.comment = DescriptionOf(property.schemas);
+    const auto plain = [&](const std::string& pattern) { return Matches(pattern, property.path.back()); };
+    const bool silent = !property.path.empty() && std::any_of(settings_.plain.begin(), settings_.plain.end(), plain);
+    if (field.comment.empty() && first && !silent) field.comment = DescriptionOf(property.schemas);
     if (field.comment.empty() && first && !property.path.empty()) {
       const auto it = settings_.comments.find(property.path.back());
       if (it != settings_.comments.end()) field.comment = it->second;
@@ -661,7 +663,8 @@ class Importer {
       }
       return file;
     };
-    std::map<std::string, std::set<std::string>> imports;
+    // File -> the files that it needs, and the field that needs it.
+    std::map<std::string, std::map<std::string, std::string>> imports;
     for (const MessageType* type : types_) {
       ProtoMessage& message = messages_.at(type->name);
       const std::string& place = place_.at(type->name);
@@ -669,15 +672,46 @@ class Importer {
       if (type->event) file.provider = options_.provider;
       for (const ProtoField& field : message.fields) {
         const auto it = place_.find(field.type);
-        if (it != place_.end() && it->second != place) imports[place].insert(it->second);
+        if (it != place_.end() && it->second != place) {
+          imports[place].emplace(it->second, absl::StrCat(message.name, ".", field.name));
+        }
       }
       file.messages.push_back(message);
     }
     for (const auto& [name, type] : enums_) file_at(place_.at(name)).enums.push_back(type);
+    std::set<std::string> done;
+    for (const auto& [name, file] : files) {
+      std::vector<std::string> open;
+      HS_RETURN_IF_ERROR(CheckCircle(name, imports, open, done));
+    }
     for (auto& [name, file] : files) {
-      for (const std::string& import : imports[name]) file.imports.push_back(folder + import);
+      for (const auto& [import, field] : imports[name]) file.imports.push_back(folder + import);
       files_.push_back(std::move(file));
     }
+    return absl::OkStatus();
+  }
+
+  // Protobuf's imports go in no circle. `open` are the files that lead here.
+  absl::Status CheckCircle(const std::string& file,
+                           const std::map<std::string, std::map<std::string, std::string>>& imports,
+                           std::vector<std::string>& open, std::set<std::string>& done) const {
+    const auto begin = std::find(open.begin(), open.end(), file);
+    if (begin != open.end()) {
+      open.push_back(file);
+      std::string circle;
+      for (auto it = std::find(open.begin(), open.end(), file); it + 1 != open.end(); ++it) {
+        absl::StrAppend(&circle, circle.empty() ? "" : ", ", *it, " needs ", *(it + 1), " (",
+                        imports.at(*it).at(*(it + 1)), ")");
+      }
+      return absl::InvalidArgumentError(
+          absl::StrCat(options_.settings.name, ": files: they need each other: ", circle));
+    }
+    if (!done.insert(file).second) return absl::OkStatus();
+    open.push_back(file);
+    if (const auto it = imports.find(file); it != imports.end()) {
+      for (const auto& [import, field] : it->second) HS_RETURN_IF_ERROR(CheckCircle(import, imports, open, done));
+    }
+    open.pop_back();
     return absl::OkStatus();
   }
 
@@ -727,6 +761,12 @@ absl::StatusOr<Imported> Import(const ImportOptions& options) {
       if (field.only.has_value()) schemas->Adopt(*field.only, where);
     }
   }
+  for (const auto& [key, field] : settings.every_event.fields) {
+    if (field.schema.has_value()) {
+      schemas->Adopt(*field.schema, absl::StrCat(options.settings.name, ": every_event: ", key, "#"));
+    }
+  }
+  schemas->AdoptDefinitions(settings.definitions, absl::StrCat(options.settings.name, ": definitions#"));
   Importer importer(options, *schemas, settings);
   return importer.Run();
 }

@@ -81,7 +81,11 @@ absl::Status ReadField(const Section& section, FieldSettings& out) {
   HS_RETURN_IF_ERROR(section.Text("name", out.name));
   HS_RETURN_IF_ERROR(section.Text("comment", out.comment));
   HS_RETURN_IF_ERROR(section.Text("enum", out.enum_name));
-  HS_RETURN_IF_ERROR(section.Flag("optional", out.optional));
+  if (section.json().Find("optional") != nullptr) {
+    bool optional = false;
+    HS_RETURN_IF_ERROR(section.Flag("optional", optional));
+    out.optional = optional;
+  }
   HS_RETURN_IF_ERROR(section.Flag("flatten", out.flatten));
   for (const auto& [key, schema] : {std::pair{"schema", &out.schema}, std::pair{"only", &out.only}}) {
     const Json* const value = section.json().Find(key);
@@ -92,16 +96,19 @@ absl::Status ReadField(const Section& section, FieldSettings& out) {
   return absl::OkStatus();
 }
 
-absl::Status ReadType(const Section& section, TypeSettings& out) {
-  HS_RETURN_IF_ERROR(section.Check({"from", "comment", "fields"}));
-  HS_RETURN_IF_ERROR(section.Texts("from", out.from));
-  HS_RETURN_IF_ERROR(section.Text("comment", out.comment));
-  const Section fields = section.Of("fields");
+absl::Status ReadFields(const Section& fields, TypeSettings& out) {
   if (!fields.json().is_null() && !fields.json().is_object()) return fields.Bad("is no map");
   for (const auto& [key, value] : fields.json().members()) {
     HS_RETURN_IF_ERROR(ReadField(fields.Of(key), out.fields.emplace_back(key, FieldSettings()).second));
   }
   return absl::OkStatus();
+}
+
+absl::Status ReadType(const Section& section, TypeSettings& out) {
+  HS_RETURN_IF_ERROR(section.Check({"from", "comment", "fields"}));
+  HS_RETURN_IF_ERROR(section.Texts("from", out.from));
+  HS_RETURN_IF_ERROR(section.Text("comment", out.comment));
+  return ReadFields(section.Of("fields"), out);
 }
 
 }  // namespace
@@ -122,8 +129,8 @@ absl::StatusOr<ImportSettings> ParseImportSettings(std::string_view text, std::s
   ImportSettings out;
   HS_ASSIGN_OR_RETURN(const Json root, ParseDocument(text, name));
   const Section section(root, std::string(name));
-  HS_RETURN_IF_ERROR(
-      section.Check({"event_type", "enums", "rename_events", "events", "flatten", "comments", "types", "files"}));
+  HS_RETURN_IF_ERROR(section.Check({"event_type", "enums", "rename_events", "events", "flatten", "plain", "every_event",
+                                    "definitions", "comments", "types", "files"}));
   HS_RETURN_IF_ERROR(section.Text("event_type", out.event_type));
   std::string enums = "text";
   HS_RETURN_IF_ERROR(section.Text("enums", enums));
@@ -136,6 +143,7 @@ absl::StatusOr<ImportSettings> ParseImportSettings(std::string_view text, std::s
   HS_RETURN_IF_ERROR(section.Pairs("comments", pairs));
   out.comments.insert(pairs.begin(), pairs.end());
   HS_RETURN_IF_ERROR(section.Texts("flatten", out.flatten));
+  HS_RETURN_IF_ERROR(section.Texts("plain", out.plain));
   for (const Json& item : section.Of("events").json().items()) {
     const Section event(item, absl::StrCat(std::string(name), ": events[", out.events.size(), "]"));
     HS_RETURN_IF_ERROR(event.Check({"message", "types", "schema", "at"}));
@@ -148,6 +156,10 @@ absl::StatusOr<ImportSettings> ParseImportSettings(std::string_view text, std::s
       return event.Bad("wants `message`, `types` and `schema`");
     }
   }
+  HS_RETURN_IF_ERROR(ReadFields(section.Of("every_event"), out.every_event));
+  const Section definitions = section.Of("definitions");
+  if (!definitions.json().is_null() && !definitions.json().is_object()) return definitions.Bad("is no map");
+  out.definitions = definitions.json();
   const Section types = section.Of("types");
   for (const auto& [key, value] : types.json().members()) {
     HS_RETURN_IF_ERROR(ReadType(types.Of(key), out.types[key]));

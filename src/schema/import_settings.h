@@ -8,6 +8,9 @@
 //       - {message: ChargeEvent, types: ["charge.*"], schema: event, at: {/data/object: charge}}
 //     flatten: ["*Changes"]               # {title: {from: x}} in these becomes the field title_from
 //     comments: {node_id: "Id in the GraphQL API."}       # of fields that have none, in all messages
+//     plain: ["*_url"]                    # keys whose names say all: the schema's descriptions of them are left out
+//     every_event: {enterprise: {schema: {$ref: "#/definitions/enterprise"}}}   # as `fields` below
+//     definitions: {enterprise: {type: object, ...}}      # schemas that the schema lacks
 //     types:
 //       Repository:                       # a message's name in the proto
 //         from: [RepositoryLite]          # others that are this one; also a rename
@@ -19,7 +22,7 @@
 //             schema: {type: integer}     # also lets this through
 //             only: {type: string}        # lets this through and nothing else
 //             enum: PushState             # its texts are a closed set: an enum alone, of this name
-//             optional: true
+//             optional: true          # or false; not given: where the value may be null
 //             flatten: true
 //     files:
 //       repository.proto: [Repository, "License*"]
@@ -42,7 +45,7 @@ struct FieldSettings {
   std::string enum_name;
   std::optional<Json> schema;
   std::optional<Json> only;
-  bool optional = false;
+  std::optional<bool> optional;  // none: where the value may be null
   bool flatten = false;
 };
 
@@ -68,8 +71,11 @@ struct ImportSettings {
   std::map<std::string, std::string, std::less<>> rename_events;
   std::vector<EventSettings> events;
   std::vector<std::string> flatten;
+  std::vector<std::string> plain;
   std::map<std::string, std::string, std::less<>> comments;
   std::map<std::string, TypeSettings, std::less<>> types;
+  TypeSettings every_event;
+  Json definitions;
   std::vector<std::pair<std::string, std::vector<std::string>>> files;
 
   const TypeSettings* FindType(std::string_view name) const;

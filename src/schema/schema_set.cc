@@ -239,6 +239,12 @@ void SchemaSet::Adopt(const Json& schema, std::string where) {
   adopted_.emplace_back(&schema, std::move(where));
 }
 
+void SchemaSet::AdoptDefinitions(const Json& definitions, std::string where) {
+  Index(definitions, 0, true);
+  adopted_.emplace_back(&definitions, std::move(where));
+  further_ = &definitions;
+}
+
 std::string SchemaSet::Where(const Json& node) const {
   std::string pointer;
   for (const auto& document : documents_) {
@@ -271,8 +277,11 @@ absl::StatusOr<const Json*> SchemaSet::Lookup(std::string_view reference, size_t
     }
     if (root == nullptr) return absl::NotFoundError(absl::StrCat("no file of the import is ", path));
   }
-  const Json* const found =
-      fragment.empty() || fragment.front() == '/' ? root->At(fragment) : FindAnchor(*root, fragment);
+  const Json* found = fragment.empty() || fragment.front() == '/' ? root->At(fragment) : FindAnchor(*root, fragment);
+  constexpr std::string_view kDefinitions = "/definitions";
+  if (found == nullptr && further_ != nullptr && file.empty() && absl::StartsWith(fragment, "/definitions/")) {
+    found = further_->At(std::string_view(fragment).substr(kDefinitions.size()));
+  }
   if (found == nullptr) return absl::NotFoundError("nothing is there");
   return found;
 }
@@ -345,6 +354,7 @@ void Shape::Merge(const Shape& other) {
   }
   for (const Json* node : other.named) AddOnce(named, node);
   for (const Json* node : other.inlined) AddOnce(inlined, node);
+  for (const Json* node : other.refined) AddOnce(refined, node);
   for (const Json* node : other.map_values) AddOnce(map_values, node);
   for (const Json* node : other.items) AddOnce(items, node);
   for (const Json* node : other.tuples) AddOnce(tuples, node);
@@ -377,8 +387,10 @@ absl::StatusOr<Shape> SchemaSet::ShapeOfOne(const Json& schema, int depth) const
     if (referred.object()) {
       // Another name for a message, or for "that or null", is no message of its own.
       const bool alias = referred.inlined.empty() && referred.named.size() == 1;
-      if (!alias) referred.named = {target};
+      const bool refines = !referred.refined.empty();
+      if (!alias || refines) referred.named = {target};
       referred.inlined.clear();
+      referred.refined.clear();
     }
     shape.Merge(referred);
   }
@@ -389,13 +401,19 @@ absl::StatusOr<Shape> SchemaSet::ShapeOfOne(const Json& schema, int depth) const
     if (!parts->is_array()) {
       return absl::InvalidArgumentError(absl::StrCat(Where(schema), "/", key, ": is no list of schemas"));
     }
+    Shape together;
     for (const Json& part : parts->items()) {
       HS_ASSIGN_OR_RETURN(Shape one, ShapeOfOne(part, depth + 1));
       // A part that only refuses ({required: [...]}) says nothing of what is in the document.
       any |= std::string_view(key) != "allOf" && (part.is_true() || (part.is_object() && part.members().empty()));
       one.any = false;
-      shape.Merge(one);
+      together.Merge(one);
     }
+    if (std::string_view(key) == "allOf" && !together.named.empty()) {
+      for (const Json* node : together.inlined) AddOnce(together.refined, node);
+      together.inlined.clear();
+    }
+    shape.Merge(together);
   }
   for (const char* key : {"then", "else"}) {
     const Json* const part = schema.Find(key);

@@ -42,6 +42,8 @@ struct Shape {
   // Objects with properties: definitions that were referred to, and those written in place.
   std::vector<const Json*> named;
   std::vector<const Json*> inlined;
+  // Objects that go with a definition by allOf: what they add to it counts, what they narrow does not.
+  std::vector<const Json*> refined;
   // Schemas of map values, of array elements, and lists of schemas of tuples.
   std::vector<const Json*> map_values;
   std::vector<const Json*> items;
@@ -67,9 +69,11 @@ class SchemaSet {
   };
   const std::vector<std::unique_ptr<Document>>& documents() const { return documents_; }
 
-  // Takes a schema in that belongs to none of the files; its references are read as in the first one. `where` is what
-  // errors call it.
+  // Takes a schema in that belongs to none of the files; its references are read as in the first one, then among
+  // further definitions. `where` is what errors call it. It outlives this.
   void Adopt(const Json& schema, std::string where);
+  // Further definitions by their names, an object; likewise.
+  void AdoptDefinitions(const Json& definitions, std::string where);
 
   // The schema behind `$ref`s; `schema` itself when it has none. INVALID_ARGUMENT: a reference that leads nowhere or in
   // a circle.
@@ -103,6 +107,7 @@ class SchemaSet {
   std::unordered_map<const Json*, std::string> definition_names_;
   std::vector<const Json*> definitions_;
   std::vector<std::pair<const Json*, std::string>> adopted_;
+  const Json* further_ = nullptr;
 };
 
 }  // namespace hookstream::schema

@@ -15,6 +15,7 @@ namespace hookstream::schema {
 namespace {
 
 constexpr size_t kMaxTypes = 20'000;
+constexpr size_t kMaxFlattenedDepth = 16;
 // Inline objects that are as small as that say too little to be the same by being equal.
 constexpr size_t kSharedFieldsMin = 2;
 constexpr size_t kSharedWithDefinitionFieldsMin = 4;
@@ -59,11 +60,9 @@ Reader MessageReader(MessageType* message) {
 
 // Of "IssueLabel" in Issue: "Label".
 std::string KeyPart(const MessageType& parent, const std::string& name) {
-  absl::string_view base = parent.name;
-  if (parent.event) absl::ConsumeSuffix(&base, "Event");
   absl::string_view key = name;
-  absl::ConsumePrefix(&key, base);
-  return key.empty() ? name : std::string(key);
+  absl::ConsumePrefix(&key, parent.name);
+  return std::string(key);
 }
 
 // How many kinds of JSON values, each of which needs a field of its own, there are.
@@ -94,11 +93,13 @@ std::string TypeGraph::InnerName(const MessageType& parent, const std::vector<st
 // `origin` is what the name was made for: the same origin gets the same message.
 MessageType* TypeGraph::Claim(const std::string& generated, const std::string& origin) {
   if (const auto it = by_origin_.find(origin); it != by_origin_.end()) return it->second;
-  const auto renamed = renamed_.find(generated);
-  std::string name = renamed == renamed_.end() ? generated : renamed->second;
-  if (renamed == renamed_.end()) {
-    for (int i = 2; !native_.emplace(name, origin).second; ++i) name = absl::StrCat(generated, i);
+  std::string name = generated;
+  auto renamed = renamed_.find(name);
+  for (int i = 2; renamed == renamed_.end() && !native_.emplace(name, origin).second; ++i) {
+    name = absl::StrCat(generated, i);
+    renamed = renamed_.find(name);
   }
+  if (renamed != renamed_.end()) name = renamed->second;
   MessageType*& type = by_name_[name];
   if (type == nullptr) {
     types_.push_back(std::make_unique<MessageType>());
@@ -110,10 +111,10 @@ MessageType* TypeGraph::Claim(const std::string& generated, const std::string& o
   return type;
 }
 
-void TypeGraph::AddSources(MessageType& type, const std::vector<const Json*>& sources) {
-  const size_t size = type.sources.size();
-  for (const Json* source : sources) AddOnce(type.sources, source);
-  grew_ |= type.sources.size() != size;
+void TypeGraph::AddSources(std::vector<const Json*>& to, const std::vector<const Json*>& sources) {
+  const size_t size = to.size();
+  for (const Json* source : sources) AddOnce(to, source);
+  grew_ |= to.size() != size;
 }
 
 absl::StatusOr<MessageType*> TypeGraph::AddEvent(const std::string& name, const Json& schema) {
@@ -127,7 +128,7 @@ absl::StatusOr<MessageType*> TypeGraph::AddEvent(const std::string& name, const 
   AddOnce(type->described, &schema);
   HS_ASSIGN_OR_RETURN(const Json* const resolved, schemas_.Resolve(schema));
   AddOnce(type->described, resolved);
-  AddSources(*type, sources);
+  AddSources(type->sources, sources);
   return type;
 }
 
@@ -140,7 +141,7 @@ absl::StatusOr<MessageType*> TypeGraph::TypeOfDefinition(const Json& definition)
     AddOnce(type->described, &definition);
     std::vector<const Json*> sources;
     HS_RETURN_IF_ERROR(schemas_.AddObjects(definition, sources));
-    AddSources(*type, sources);
+    AddSources(type->sources, sources);
   }
   return type;
 }
@@ -158,14 +159,15 @@ absl::StatusOr<MessageType*> TypeGraph::ObjectType(const MessageType& parent, co
     type = definitions[0];
   } else {
     type = Claim(name, absl::StrCat("inner ", parent.name, " ", name));
-    if (type->key.empty()) type->key = KeyPart(parent, name);
+    if (!parent.event) type->key = KeyPart(parent, name);
     for (const Json* definition : shape.named) {
       std::vector<const Json*> sources;
       HS_RETURN_IF_ERROR(schemas_.AddObjects(*definition, sources));
-      AddSources(*type, sources);
+      AddSources(type->sources, sources);
     }
   }
-  AddSources(*type, shape.inlined);
+  AddSources(type->sources, shape.inlined);
+  AddSources(type->refined, shape.refined);
   if (shape.map()) type->rest = true;
   return type;
 }
@@ -194,7 +196,7 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Elements(const MessageType& paren
              (shape.map() && !shape.object())) {
     MessageType* const type = Claim(name, absl::StrCat("value ", parent.name, " ", name));
     type->kind = MessageType::Kind::kValue;
-    AddSources(*type, schemas);
+    AddSources(type->sources, schemas);
     out.push_back(MessageReader(type));
   } else {
     HS_ASSIGN_OR_RETURN(out, Readers(parent, name, shape));
@@ -202,7 +204,7 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Elements(const MessageType& paren
       // Text or an object without an id: one message that takes both.
       MessageType* const type = Claim(name + "Value", absl::StrCat("value ", parent.name, " ", name));
       type->kind = MessageType::Kind::kValue;
-      AddSources(*type, schemas);
+      AddSources(type->sources, schemas);
       out = {MessageReader(type)};
     }
   }
@@ -230,7 +232,7 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Arrays(const MessageType& parent,
   }
   MessageType* const type = Claim(name, absl::StrCat("tuple ", parent.name, " ", name));
   type->kind = MessageType::Kind::kTuple;
-  AddSources(*type, shape.tuples);
+  AddSources(type->sources, shape.tuples);
   return std::vector<Reader>{MessageReader(type)};
 }
 
@@ -287,8 +289,8 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Readers(const MessageType& parent
   return out;
 }
 
-absl::Status TypeGraph::AddProperties(const std::vector<const Json*>& sources, const TypeSettings* settings,
-                                      bool flatten, const std::vector<std::string>& path,
+absl::Status TypeGraph::AddProperties(const std::vector<const Json*>& sources, const std::vector<const Json*>& refined,
+                                      const TypeSettings* settings, bool flatten, const std::vector<std::string>& path,
                                       std::vector<Property>& out) const {
   std::vector<Property> found;
   const auto property = [&](const std::string& key) -> Property& {
@@ -306,6 +308,14 @@ absl::Status TypeGraph::AddProperties(const std::vector<const Json*>& sources, c
     if (properties == nullptr) continue;
     for (const auto& [key, schema] : properties->members()) AddOnce(property(key).schemas, &schema);
   }
+  for (const Json* source : refined) {
+    for (const auto& [key, schema] : source->Find("properties")->members()) {
+      Property& one = property(key);
+      HS_ASSIGN_OR_RETURN(const Shape shape, schemas_.ShapeOf({&schema}));
+      // A known key is narrowed, but an object may have got keys of its own.
+      if (one.schemas.empty() || (!shape.inlined.empty() && !shape.scalar())) AddOnce(one.schemas, &schema);
+    }
+  }
   if (settings != nullptr && path.empty()) {
     for (const auto& [key, field] : settings->fields) {
       if (absl::StrContains(key, "/") || (!field.schema.has_value() && !field.only.has_value())) continue;
@@ -318,12 +328,37 @@ absl::Status TypeGraph::AddProperties(const std::vector<const Json*>& sources, c
   for (Property& one : found) {
     HS_ASSIGN_OR_RETURN(one.shape, schemas_.ShapeOf(one.schemas));
     const Shape& shape = one.shape;
-    const bool inline_object = !shape.inlined.empty() && shape.named.empty() && Kinds(shape) == 1 && !shape.any;
-    if (inline_object && (flatten || (one.settings != nullptr && one.settings->flatten))) {
-      HS_RETURN_IF_ERROR(AddProperties(shape.inlined, settings, true, one.path, out));
+    const bool object = shape.object() && Kinds(shape) == 1 && !shape.any;
+    const bool asked = one.settings != nullptr && one.settings->flatten;
+    if (object && (asked || (flatten && shape.named.empty()))) {
+      std::vector<const Json*> inner = shape.inlined;
+      for (const Json* definition : shape.named) HS_RETURN_IF_ERROR(schemas_.AddObjects(*definition, inner));
+      if (path.size() >= kMaxFlattenedDepth) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(schemas_.Where(*one.schemas[0]), ": can't be flattened: it is within itself"));
+      }
+      HS_RETURN_IF_ERROR(AddProperties(inner, shape.refined, settings, flatten, one.path, out));
     } else {
       out.push_back(std::move(one));
     }
+  }
+  return absl::OkStatus();
+}
+
+// What the settings say that every event has, where the schema has it not.
+absl::Status TypeGraph::AddEveryEvents(std::vector<Property>& out) const {
+  for (const auto& [key, field] : settings_.every_event.fields) {
+    const auto same = [&](const Property& property) { return property.path.size() == 1 && property.path[0] == key; };
+    if (auto it = std::find_if(out.begin(), out.end(), same); it != out.end()) {
+      if (it->settings == nullptr) it->settings = &field;
+      continue;
+    }
+    if (!field.schema.has_value()) continue;
+    Property& added = out.emplace_back();
+    added.path = {key};
+    added.schemas = {&*field.schema};
+    added.settings = &field;
+    HS_ASSIGN_OR_RETURN(added.shape, schemas_.ShapeOf(added.schemas));
   }
   return absl::OkStatus();
 }
@@ -335,7 +370,8 @@ absl::StatusOr<std::vector<Property>> TypeGraph::PropertiesOf(const MessageType&
     case MessageType::Kind::kObject: {
       const bool flatten = std::any_of(settings_.flatten.begin(), settings_.flatten.end(),
                                        [&](const std::string& pattern) { return Matches(pattern, type.name); });
-      HS_RETURN_IF_ERROR(AddProperties(type.sources, settings, flatten, {}, out));
+      HS_RETURN_IF_ERROR(AddProperties(type.sources, type.refined, settings, flatten, {}, out));
+      if (type.event) HS_RETURN_IF_ERROR(AddEveryEvents(out));
       break;
     }
     case MessageType::Kind::kValue: {
@@ -450,8 +486,8 @@ absl::Status TypeGraph::ShareEqual() {
         if (lines.size() >= kSharedWithDefinitionFieldsMin) first.emplace(fields, type);
         continue;
       }
-      // A message that the settings speak of stays.
-      if (settings_.FindType(type->name) != nullptr || lines.size() < kSharedFieldsMin) continue;
+      // A message that the settings speak of stays, and so does one that belongs to its event.
+      if (settings_.FindType(type->name) != nullptr || type->key.empty() || lines.size() < kSharedFieldsMin) continue;
       auto it = first.find(fields);
       if (it == first.end()) it = first.emplace(absl::StrCat(type->key, "\n", fields), type).first;
       if (it->second == type) continue;

@@ -34,6 +34,7 @@ struct MessageType {
   bool named = false;                  // stands for a definition
   bool rest = false;                   // has other keys than those that are named
   std::vector<const Json*> sources;    // kObject: objects with `properties`; kValue: schemas; kTuple: lists of schemas
+  std::vector<const Json*> refined;    // kObject: as Shape::refined
   std::vector<const Json*> described;  // schemas whose description may be the message's, best first
 };
 
@@ -78,7 +79,7 @@ class TypeGraph {
 
  private:
   MessageType* Claim(const std::string& generated, const std::string& origin);
-  void AddSources(MessageType& type, const std::vector<const Json*>& sources);
+  void AddSources(std::vector<const Json*>& to, const std::vector<const Json*>& sources);
   absl::StatusOr<MessageType*> TypeOfDefinition(const Json& definition);
   absl::StatusOr<MessageType*> ObjectType(const MessageType& parent, const std::string& name, const Shape& shape);
   absl::StatusOr<std::vector<Reader>> Readers(const MessageType& parent, const std::string& name, const Shape& shape);
@@ -86,8 +87,10 @@ class TypeGraph {
                                                const std::vector<const Json*>& schemas, Cardinality cardinality);
   absl::StatusOr<std::vector<Reader>> Arrays(const MessageType& parent, const std::string& name, const Shape& shape);
   absl::StatusOr<bool> HasId(const MessageType& type) const;
-  absl::Status AddProperties(const std::vector<const Json*>& sources, const TypeSettings* settings, bool flatten,
-                             const std::vector<std::string>& path, std::vector<Property>& out) const;
+  absl::Status AddProperties(const std::vector<const Json*>& sources, const std::vector<const Json*>& refined,
+                             const TypeSettings* settings, bool flatten, const std::vector<std::string>& path,
+                             std::vector<Property>& out) const;
+  absl::Status AddEveryEvents(std::vector<Property>& out) const;
   absl::Status ShareEqual();
   MessageType* Shared(MessageType* type) const;
 
