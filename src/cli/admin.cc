@@ -600,6 +600,7 @@ void AddSchema(CLI::App& app, int& exit_code) {
       });
   show->add_option("message", state->message, "full name, or type URL")->required();
   AddCommon(*show, state->common);
+  AddSchemaImport(*group, exit_code);
 }
 
 }  // namespace hookstream::cli

@@ -14,5 +14,7 @@ void AddSubscriptions(CLI::App& app, int& exit_code);
 void AddEvents(CLI::App& app, int& exit_code);
 void AddDeadLetters(CLI::App& app, int& exit_code);
 void AddSchema(CLI::App& app, int& exit_code);
+// To the group of `schema`.
+void AddSchemaImport(CLI::App& group, int& exit_code);
 
 }  // namespace hookstream::cli
