@@ -28,8 +28,10 @@ using provider::VerifyRule;
 
 std::string Text(std::string_view text) { return std::string(text); }
 
-// As code of Markdown; nothing stays nothing.
-std::string Code(const std::string& text) { return text.empty() ? "" : absl::StrCat("`", text, "`"); }
+// As code of Markdown, on one line; nothing stays nothing.
+std::string Code(const std::string& text) {
+  return text.empty() ? "" : absl::StrCat("`", absl::StrReplaceAll(text, {{"\n", "\\n"}}), "`");
+}
 
 std::string Alternatives(const Expression& expression) {
   std::string text;
@@ -41,18 +43,21 @@ std::string Alternatives(const Expression& expression) {
   return text;
 }
 
-std::string SchemeWords(Scheme scheme) {
-  switch (scheme) {
+std::string SchemeWords(const VerifyRule& rule) {
+  switch (rule.scheme) {
     case Scheme::kSha256: return "SHA-256";
     case Scheme::kEd25519: return "Ed25519 signature";
     case Scheme::kEcdsaP256: return "ECDSA P-256 signature";
+    case Scheme::kRsaSha1: return "RSA signature with SHA-1";
+    case Scheme::kRsaSha256: return "RSA signature with SHA-256";
+    case Scheme::kJwt: return absl::StrCat("JSON Web Token (", Text(provider::JwtAlgorithmName(rule.algorithm)), ")");
     case Scheme::kEqual: return "token";
     case Scheme::kBasic: return "Basic credentials";
     case Scheme::kNone: return "nothing";
     default: break;
   }
   // hmac-sha256: HMAC-SHA-256.
-  return absl::StrReplaceAll(absl::AsciiStrToUpper(Text(provider::SchemeName(scheme))), {{"-SHA", "-SHA-"}});
+  return absl::StrReplaceAll(absl::AsciiStrToUpper(Text(provider::SchemeName(rule.scheme))), {{"-SHA", "-SHA-"}});
 }
 
 std::string EncodingWords(Encoding encoding) {
@@ -84,8 +89,10 @@ bool IsBody(const Expression& expression) {
 std::string RuleWords(const VerifyRule& rule) {
   std::string words;
   if (const std::string when = ToText(rule.when); !when.empty()) absl::StrAppend(&words, "if ", Code(when), ": ");
-  absl::StrAppend(&words, SchemeWords(rule.scheme));
-  if (!rule.signed_text.empty()) {
+  absl::StrAppend(&words, SchemeWords(rule));
+  if (rule.code != provider::Code::kNone) {
+    absl::StrAppend(&words, " of what a rule of its own makes of the request");
+  } else if (!rule.signed_text.empty() && rule.scheme != Scheme::kJwt) {
     absl::StrAppend(&words, " of ", IsBody(rule.signed_text) ? "the body" : Alternatives(rule.signed_text));
   }
   std::vector<std::string> places;
@@ -95,7 +102,14 @@ std::string RuleWords(const VerifyRule& rule) {
                          : Code(absl::StrCat("header.", signature.numbered_header, "1, 2, ...")));
   }
   if (!places.empty()) absl::StrAppend(&words, " in ", absl::StrJoin(places, " or "));
-  absl::StrAppend(&words, PartWords(rule.part), EncodingWords(rule.encoding));
+  absl::StrAppend(&words, PartWords(rule.part));
+  if (!rule.prefix.empty()) absl::StrAppend(&words, ", after ", Alternatives(rule.prefix));
+  if (rule.scheme != Scheme::kJwt) absl::StrAppend(&words, EncodingWords(rule.encoding));
+  for (const provider::ClaimRule& claim : rule.claims) {
+    std::vector<std::string> wanted;
+    for (const Expression& expression : claim.any_of) wanted.push_back(Alternatives(expression));
+    absl::StrAppend(&words, "; claim ", Code(claim.name), " has to be ", absl::StrJoin(wanted, " or "));
+  }
   if (rule.per_item) words += ", each item by itself";
   if (rule.try_ports) words += ", the URL with and without its port";
   for (const provider::Requirement& requirement : rule.require) {
@@ -116,7 +130,7 @@ std::string KeyWords(const VerifyRule& rule) {
   if (rule.scheme == Scheme::kNone) return "none";
   if (rule.scheme == Scheme::kBasic) return "`user:password`";
   std::string words;
-  const bool is_public = provider::IsPublicKey(rule.scheme);
+  const bool is_public = provider::IsPublicKey(provider::KeyScheme(rule));
   switch (rule.key_form) {
     case KeyForm::kText: words = rule.scheme == Scheme::kEqual ? "the token itself" : "the secret as text"; break;
     case KeyForm::kSha1: words = "the secret as text (its SHA-1 is the key)"; break;
@@ -124,9 +138,13 @@ std::string KeyWords(const VerifyRule& rule) {
     case KeyForm::kBase64: words = is_public ? "the public key in base64" : "base64"; break;
     case KeyForm::kPem: words = "the public key as PEM"; break;
     case KeyForm::kSpkiBase64: words = "the public key in base64 (SubjectPublicKeyInfo)"; break;
+    case KeyForm::kX509Pem: words = "the certificate as PEM"; break;
   }
   if (!rule.key_prefix.empty()) absl::StrAppend(&words, " after ", Code(rule.key_prefix));
   if (!rule.key_by.empty()) absl::StrAppend(&words, "; its id is in ", Alternatives(rule.key_by));
+  if (!rule.more_keys.empty()) absl::StrAppend(&words, "; also ", Code(absl::StrJoin(rule.more_keys, ", ")));
+  // A source that has keys of its own is verified by them alone.
+  if (rule.fetch) return absl::StrCat("none, it is fetched from ", Alternatives(rule.fetch->url), "; or ", words);
   return words;
 }
 
@@ -152,8 +170,9 @@ std::string UnitWords(TimeUnit unit) {
 
 std::string SignedTimeWords(const VerifyRule& rule) {
   if (!rule.time) return "";
-  std::string words =
-      absl::StrCat(Alternatives(rule.time->from), PartWords(rule.time->part), ", ", UnitWords(rule.time->unit), "; ");
+  const std::string place =
+      rule.time->claim.empty() ? Alternatives(rule.time->from) : absl::StrCat("claim ", Code(rule.time->claim));
+  std::string words = absl::StrCat(place, PartWords(rule.time->part), ", ", UnitWords(rule.time->unit), "; ");
   const auto& [age, future] = std::pair(rule.time->max_age, rule.time->max_future);
   if (!age && !future) return words + "any age";
   absl::StrAppend(&words, age ? absl::StrCat("at most ", DurationText(*age), " old") : "any age");
@@ -199,9 +218,26 @@ std::string TypeWords(const Provider& preset) {
 std::string HandshakeWords(const Provider& preset) {
   std::vector<std::string> words;
   for (const provider::HandshakeRule& handshake : preset.handshakes) {
-    words.push_back(absl::StrCat(Code(ToText(handshake.when)), handshake.verified ? "" : ", unsigned"));
+    words.push_back(absl::StrCat(
+        Code(ToText(handshake.when)), handshake.verified ? "" : ", unsigned",
+        handshake.learn.empty() ? "" : absl::StrCat(", tells the key in ", Alternatives(handshake.learn)),
+        handshake.fetch.empty() ? "" : absl::StrCat(", confirmed by a GET of ", Alternatives(handshake.fetch))));
   }
   return absl::StrJoin(words, "; ");
+}
+
+bool IsOptional(const Provider& preset, const std::string& param) {
+  const auto& optional = preset.optional_secrets;
+  return std::find(optional.begin(), optional.end(), param) != optional.end();
+}
+
+// The values besides keys; those that may be left out are marked.
+std::string ParamWords(const Provider& preset) {
+  std::vector<std::string> words;
+  for (const std::string& param : preset.secrets) {
+    words.push_back(absl::StrCat(Code(param), IsOptional(preset, param) ? " (optional)" : ""));
+  }
+  return absl::StrJoin(words, ", ");
 }
 
 std::string Schemes(const Provider& preset) {
@@ -256,9 +292,7 @@ std::string PresetsMarkdown() {
     const std::string name =
         preset->docs.empty() ? preset->name : absl::StrCat("[", preset->name, "](", preset->docs, ")");
     AppendRow(page, {preset->family == preset->name ? name : absl::StrCat(name, " (", preset->family, ")"),
-                     VerificationWords(*preset), EachOnce(*preset, KeyWords),
-                     absl::StrJoin(preset->secrets, ", ",
-                                   [](std::string* out, const std::string& secret) { out->append(Code(secret)); }),
+                     VerificationWords(*preset), EachOnce(*preset, KeyWords), ParamWords(*preset),
                      EachOnce(*preset, SignedTimeWords)});
   }
   page +=
@@ -283,7 +317,8 @@ std::string PresetJson(const Provider& preset, bool yaml) {
   JsonObject json;
   json.Add("name", preset.name).Add("family", preset.family).AddJson("schemes", list(schemes));
   json.Add("verified_by", Plain(VerificationWords(preset))).Add("key", Plain(EachOnce(preset, KeyWords)));
-  json.AddJson("params", list(preset.secrets)).Add("signed_time", Plain(EachOnce(preset, SignedTimeWords)));
+  json.AddJson("params", list(preset.secrets)).AddJson("optional_params", list(preset.optional_secrets));
+  json.Add("signed_time", Plain(EachOnce(preset, SignedTimeWords)));
   json.Add("type", Plain(TypeWords(preset))).Add("id", Plain(IdWords(preset)));
   json.Add("time", Plain(EventTimeWords(preset))).Add("handshakes", Plain(HandshakeWords(preset)));
   json.Add("sure", preset.sure).Add("docs", preset.docs);
@@ -295,7 +330,7 @@ std::vector<std::vector<std::string>> PresetRows() {
   std::vector<std::vector<std::string>> rows = {{"NAME", "FAMILY", "SCHEME", "KEY", "PARAMS", "DOCS"}};
   for (const Provider* preset : Presets()) {
     rows.push_back({preset->name, preset->family, Schemes(*preset), Plain(EachOnce(*preset, KeyWords)),
-                    preset->secrets.empty() ? "-" : absl::StrJoin(preset->secrets, ","), preset->docs});
+                    preset->secrets.empty() ? "-" : Plain(ParamWords(*preset)), preset->docs});
   }
   return rows;
 }

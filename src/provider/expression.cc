@@ -599,10 +599,10 @@ std::string ToText(const Condition& condition) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", ToText(test.value));
     bool first = true;
     for (const Condition::Pattern& pattern : test.any_of) {
-      if (!std::exchange(first, false)) text += " or";
+      const char* const is = std::exchange(first, false) ? " = " : " or ";
       switch (pattern.match) {
-        case Condition::Match::kEquals: absl::StrAppend(&text, " = ", pattern.text); break;
-        case Condition::Match::kPrefix: absl::StrAppend(&text, " = ", pattern.text, "*"); break;
+        case Condition::Match::kEquals: absl::StrAppend(&text, is, pattern.text); break;
+        case Condition::Match::kPrefix: absl::StrAppend(&text, is, pattern.text, "*"); break;
         case Condition::Match::kPresent: text += " present"; break;
         case Condition::Match::kAbsent: text += " absent"; break;
       }

@@ -43,11 +43,28 @@ TEST(PresetList, SaysHowAPresetVerifiesInWords) {
        {"HMAC-SHA-256 of `{time}.{body}` in `header.Stripe-Signature`, split at `,`, after `v1=`, hex",
         "HMAC-SHA-256 of the body in `header.X-Hub-Signature-256`, after `sha256=`, hex",
         "`header.Stripe-Signature`, split at `,`, after `t=`, s; at most 5m old",
-        "Ed25519 signature of `{time}{body}` in `header.X-Signature-Ed25519`, hex", "the public key in hex",
-        "base64 after `whsec_`", "`user:password`", "each item by itself", "`verify_token`",
-        "if `query.bodySHA256 present`: HMAC-SHA-1 of `url`", "`json \\| key_besides(update_id)`",
-        "`{header.X-GitHub-Event}[.{json/action}]`", "none: no dedupe", "`method = GET, query.hub.mode = subscribe`",
-        "`header.X-DocuSign-Signature-1, 2, ...`"}) {
+        "Ed25519 signature of `{time}{body}` in `header.X-Signature-Ed25519`, hex",
+        "the public key in hex",
+        "base64 after `whsec_`",
+        "`user:password`",
+        "each item by itself",
+        "`verify_token`",
+        "if `query.bodySHA256 present`: HMAC-SHA-1 of `url`",
+        "`json \\| key_besides(update_id)`",
+        "`{header.X-GitHub-Event}[.{json/action}]`",
+        "none: no dedupe",
+        "`method = GET, query.hub.mode = subscribe`",
+        "`header.X-DocuSign-Signature-1, 2, ...`",
+        "JSON Web Token (HS256) in `header.Authorization`, after `JWT `; claim `iss` has to be `secret.client_key`",
+        "none, it is fetched from `header.PAYPAL-CERT-URL`; or the certificate as PEM",
+        "claim `iat`, s; at most 5m old",
+        "`audience`, `service_account`",
+        "`topic_arn` (optional)",
+        R"(Message\n{json/Message}\nMessageId)",
+        "after `{secret.public_key}\\|`",
+        "unsigned, tells the key in `header.X-Hook-Secret`",
+        "confirmed by a GET of `json/SubscribeURL`",
+        "SubscriptionConfirmation or UnsubscribeConfirmation"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
 }
