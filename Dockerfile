@@ -12,9 +12,8 @@ RUN apt-get update -q \
 COPY . .
 RUN cmake --preset release -DBUILD_TESTING=OFF \
   && cmake --build --preset release --target hookstream \
-  && mkdir -p /out/usr/local/bin /out/usr/share/hookstream /out/usr/share/doc/hookstream \
-  && strip -o /out/usr/local/bin/hookstream build/release/hookstream \
-  && cp -r proto /out/usr/share/hookstream/proto \
+  && mkdir -p /out/usr/share/doc/hookstream \
+  && cmake --install build/release --strip --prefix /out/usr/local \
   && cp LICENSE /out/usr/share/doc/hookstream/ \
   # The packages of the libraries that the program loads: what the next stage installs, and nothing else.
   && ldd build/release/hookstream | awk '$3 ~ /^\// {print $3}' | xargs -n 1 readlink -f \

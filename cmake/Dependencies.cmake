@@ -18,6 +18,7 @@ endif()
 find_package(RocksDB CONFIG REQUIRED)
 pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 

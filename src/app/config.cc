@@ -81,8 +81,8 @@ class Loader {
       file.Map("outbound", [&](MapReader& map) { Outbound(map); });
       file.List("sources", [&](MapReader& map) { Source(map); });
       file.List("subscriptions", [&](MapReader& map) { Subscription(map); });
-      file.List("schemas", [&](MapReader& map) { File(map, config_.schemas, "file"); });
-      file.List("providers", [&](MapReader& map) { File(map, config_.providers, "path"); });
+      file.List("schemas", [&](MapReader& map) { Schema(map); });
+      file.List("providers", [&](MapReader& map) { Providers(map); });
       file.Map("log", [&](MapReader& map) { Log(map); });
       file.Map("shutdown", [&](MapReader& map) {
         map.Duration("grace", config_.shutdown_grace, absl::ZeroDuration(), absl::Hours(1));
@@ -363,18 +363,42 @@ class Loader {
     config_.subscriptions.push_back(std::move(subscription));
   }
 
-  void File(MapReader& map, std::vector<FileConfig>& files, std::string_view key) {
-    FileConfig file;
-    map.String(key, file.path,
-               key == "file" ? "path of a FileDescriptorSet" : "path of a preset or of a folder of presets");
-    if (map.describing()) return;
-    file.mark = map.MarkOf(key);
-    if (file.path.empty()) {
+  // False: there is none, which is an error.
+  bool PathOf(MapReader& map, std::string_view key, std::string_view kind, std::string& path, YAML::Mark& mark) {
+    map.String(key, path, kind);
+    if (map.describing()) return false;
+    mark = map.MarkOf(key);
+    if (path.empty()) {
       map.Error(key, "is missing");
-      return;
+      return false;
     }
-    file.path = Path(file.path);
-    files.push_back(std::move(file));
+    path = Path(path);
+    return true;
+  }
+
+  void Schema(MapReader& map) {
+    SchemaConfig schema;
+    const bool named = PathOf(map, "file", "path of a FileDescriptorSet", schema.path, schema.mark);
+    map.List("events", [&](MapReader& item) {
+      SchemaConfig::Event event;
+      item.String("message", event.message, "full name of a message");
+      item.String("provider", event.provider, "family");
+      item.Strings("types", event.types, "list of event type patterns");
+      if (item.describing()) return;
+      event.mark = item.MarkOf("message");
+      if (event.message.empty()) item.Error("message", "is missing");
+      if (event.provider.empty()) item.Error("provider", "is missing");
+      if (event.types.empty()) item.Error("types", "is missing: patterns of event types, e.g. \"order.*\"");
+      schema.events.push_back(std::move(event));
+    });
+    if (named) config_.schemas.push_back(std::move(schema));
+  }
+
+  void Providers(MapReader& map) {
+    FileConfig file;
+    if (PathOf(map, "path", "path of a preset or of a folder of presets", file.path, file.mark)) {
+      config_.providers.push_back(std::move(file));
+    }
   }
 
   void Log(MapReader& map) {

@@ -64,6 +64,19 @@ struct FileConfig {
   YAML::Mark mark;
 };
 
+// A descriptor set of the user's own; `events` says what a set without mapping options can't say itself.
+struct SchemaConfig {
+  struct Event {
+    std::string message;  // full name
+    std::string provider;
+    std::vector<std::string> types;
+    YAML::Mark mark;
+  };
+  std::string path;
+  std::vector<Event> events;
+  YAML::Mark mark;
+};
+
 struct Config {
   struct Http {
     Listen listen{"0.0.0.0", 8080};
@@ -125,7 +138,7 @@ struct Config {
 
   std::vector<SourceConfig> sources;
   std::vector<SubscriptionConfig> subscriptions;
-  std::vector<FileConfig> schemas;
+  std::vector<SchemaConfig> schemas;
   std::vector<FileConfig> providers;  // files and folders of the user's own presets
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "dispatch/dispatcher.h"
@@ -135,18 +136,26 @@ void AddSource(const SourceConfig& source, const Config& config, const std::map<
 
 std::shared_ptr<const typing::Registry> LoadRegistry(const Config& config, Problems& problems) {
   typing::RegistryOptions options;
-  for (const FileConfig& schema : config.schemas) {
+  for (const SchemaConfig& schema : config.schemas) {
     auto bytes = ReadFile(schema.path);
     if (!bytes.ok()) {
       problems.Error(schema.mark, absl::StrCat("schemas: ", Message(bytes.status())));
       continue;
     }
-    options.user_sets.push_back({schema.path, *std::move(bytes), {}});
+    typing::UserSet& set = options.user_sets.emplace_back(typing::UserSet{schema.path, *std::move(bytes), {}});
+    for (const SchemaConfig::Event& event : schema.events) {
+      set.events.push_back({event.message, event.provider, event.types});
+    }
   }
   auto registry = typing::Registry::Build(options);
   if (registry.ok()) return *std::move(registry);
-  problems.Error(config.schemas.empty() ? YAML::Mark::null_mark() : config.schemas.front().mark,
-                 absl::StrCat("schemas: ", Message(registry.status())));
+  // The message names the set that is wrong, mostly as its first word.
+  const std::string message = Message(registry.status());
+  YAML::Mark mark = config.schemas.empty() ? YAML::Mark::null_mark() : config.schemas.front().mark;
+  for (const SchemaConfig& schema : config.schemas) {
+    if (absl::StartsWith(message, absl::StrCat(schema.path, ":"))) mark = schema.mark;
+  }
+  problems.Error(mark, absl::StrCat("schemas: ", message));
   return nullptr;
 }
 

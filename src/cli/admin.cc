@@ -1,6 +1,4 @@
-// status, subscriptions, events, deadletters, schema: the admin API on the command line.
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/descriptor.pb.h>
+// status, subscriptions, events, deadletters: the admin API on the command line.
 #include <google/protobuf/util/time_util.h>
 
 #include <iostream>
@@ -12,7 +10,6 @@
 #include "base/units.h"
 #include "cli/cloud_event.h"
 #include "cli/json.h"
-#include "cli/json_text.h"
 #include "cli/verb_list.h"
 
 namespace hookstream::cli {
@@ -32,11 +29,7 @@ std::string Text(const google::protobuf::Duration& duration) {
 // A connection to the relay, made when a verb runs.
 struct Session {
   explicit Session(const Common& options)
-      : common(options),
-        channel(Connect(options)),
-        admin(v1::AdminService::NewStub(channel)),
-        schemas(v1::SchemaService::NewStub(channel)),
-        json(channel) {}
+      : common(options), channel(Connect(options)), admin(v1::AdminService::NewStub(channel)), json(channel) {}
 
   template <typename Request, typename Response>
   Response Call(grpc::Status (Admin::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -52,7 +45,6 @@ struct Session {
   const Common& common;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<Admin> admin;
-  std::unique_ptr<v1::SchemaService::Stub> schemas;
   JsonWriter json;
 };
 
@@ -549,58 +541,6 @@ void AddDeadLetters(CLI::App& app, int& exit_code) {
   purge->add_option("id", dead->ids, "these events");
   purge->add_flag("--all", dead->all, "all of them");
   dead->query.Add(*purge);
-}
-
-void AddSchema(CLI::App& app, int& exit_code) {
-  struct State {
-    Common common;
-    std::string provider, message;
-  };
-  auto state = std::make_shared<State>();
-  CLI::App* group = AddGroup(app, "schema", "The messages that events are typed into");
-  CLI::App* list = AddVerb(*group, exit_code, "list", "Event types that have a message",
-                           "  hookstream schema list --provider stripe", [state] {
-                             Session session(state->common);
-                             v1::ListEventTypesRequest request;
-                             request.set_provider(state->provider);
-                             const auto response = Call(state->common, *session.schemas,
-                                                        &v1::SchemaService::Stub::ListEventTypes, request);
-                             std::vector<std::vector<std::string>> rows = {{"PROVIDER", "TYPE", "MESSAGE"}};
-                             for (const v1::EventType& type : response.event_types()) {
-                               if (state->common.json()) session.PrintJson(type);
-                               rows.push_back({type.provider(), type.pattern(), type.message()});
-                             }
-                             if (!state->common.json()) PrintTable(rows);
-                           });
-  list->add_option("--provider,-p", state->provider, "only this family's");
-  AddCommon(*list, state->common);
-  CLI::App* show = AddVerb(
-      *group, exit_code, "show", "The .proto file that defines a message",
-      "  hookstream schema show hookstream.stripe.v1.PaymentIntentEvent", [state] {
-        Session session(state->common);
-        v1::GetDescriptorsRequest request;
-        request.set_message(state->message);
-        const auto response = Call(state->common, *session.schemas, &v1::SchemaService::Stub::GetDescriptors, request);
-        google::protobuf::FileDescriptorSet set;
-        google::protobuf::DescriptorPool pool;
-        if (!set.ParseFromString(response.file_descriptor_set())) Fail("the relay's answer is no FileDescriptorSet");
-        for (const auto& file : set.file()) {
-          if (pool.BuildFile(file) == nullptr) Fail(absl::StrCat("the descriptors of ", file.name(), " can't be used"));
-        }
-        const auto* descriptor = pool.FindMessageTypeByName(state->message.substr(state->message.rfind('/') + 1));
-        if (descriptor == nullptr) Fail(absl::StrCat("the relay's answer does not have ", state->message));
-        if (!state->common.json()) {
-          std::cout << descriptor->file()->DebugString();
-          return;
-        }
-        JsonObject line;
-        line.Add("message", descriptor->full_name()).Add("fingerprint", response.schema_fingerprint());
-        line.Add("file", descriptor->file()->name()).Add("proto", descriptor->file()->DebugString());
-        std::cout << line.Text() << '\n';
-      });
-  show->add_option("message", state->message, "full name, or type URL")->required();
-  AddCommon(*show, state->common);
-  AddSchemaImport(*group, exit_code);
 }
 
 }  // namespace hookstream::cli

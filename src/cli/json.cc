@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "typing/editions.h"
 
 namespace hookstream::cli {
 namespace {
@@ -89,7 +90,7 @@ class JsonWriter::Resolver final : public pb::util::TypeResolver {
     auto pool = std::make_unique<Pool>();
     for (const pb::FileDescriptorProto& file : set.file()) {
       if (pb::DescriptorPool::generated_pool()->FindFileByName(file.name()) != nullptr) continue;
-      if (pool->descriptors.BuildFile(file) == nullptr) return false;
+      if (!typing::AddToPool(file, pool->descriptors).ok()) return false;
     }
     if (pool->descriptors.FindMessageTypeByName(name) == nullptr) return false;
     pool->resolver.reset(pb::util::NewTypeResolverForDescriptorPool(kPrefix, &pool->descriptors));

@@ -1,8 +1,13 @@
 #include "schema/json.h"
 
+#include <rapidjson/encodedstream.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
 #include <simdjson.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +24,23 @@ absl::Status Bad(std::string_view name, std::string_view where, std::string_view
   std::string text(name);
   text.append(where).append(": ").append(why);
   return absl::InvalidArgumentError(text);
+}
+
+// simdjson does not say where it stopped: a second parser reads what it refused. `fallback` is for what only simdjson
+// minds, such as a number beyond 64 bits.
+absl::Status NoJson(std::string_view text, std::string_view name, const char* fallback) {
+  rapidjson::Reader reader;
+  rapidjson::MemoryStream bytes(text.data(), text.size());
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+  rapidjson::BaseReaderHandler<> handler;
+  const rapidjson::ParseResult result =
+      reader.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(stream, handler);
+  if (!result.IsError()) return Bad(name, "", absl::StrCat("is no JSON: ", fallback));
+  const std::string_view before = text.substr(0, std::min(result.Offset(), text.size()));
+  const size_t line_start = before.rfind('\n') + 1;  // 0 where there is none
+  return Bad(name,
+             absl::StrCat(":", std::count(before.begin(), before.end(), '\n') + 1, ":", before.size() - line_start + 1),
+             absl::StrCat("is no JSON: ", rapidjson::GetParseError_En(result.Code())));
 }
 
 absl::StatusOr<Json> FromDom(simdjson::dom::element element) {
@@ -219,7 +241,7 @@ absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view name) {
   simdjson::dom::element root;
   simdjson::error_code error = parser.allocate(text.size(), kMaxDepth);
   if (error == simdjson::SUCCESS) error = parser.parse(text.data(), text.size(), true).get(root);
-  if (error != simdjson::SUCCESS) return Bad(name, "", absl::StrCat("is no JSON: ", simdjson::error_message(error)));
+  if (error != simdjson::SUCCESS) return NoJson(text, name, simdjson::error_message(error));
   return FromDom(root);
 }
 

@@ -19,6 +19,7 @@
 #include "google/protobuf/message.h"
 #include "hookstream/v1/mapping.pb.h"
 #include "typing/builtin_set.h"
+#include "typing/editions.h"
 #include "typing/pattern.h"
 #include "typing/table.h"
 
@@ -54,18 +55,6 @@ std::string Fingerprint(std::string_view bytes) {
 bool IsImportOnly(const std::string& filename) {
   return filename.rfind("hookstream/", 0) == 0 || filename.rfind("google/protobuf/", 0) == 0;
 }
-
-class FirstError final : public pb::DescriptorPool::ErrorCollector {
- public:
-  void AddError(const std::string& filename, const std::string& element, const pb::Message* /*descriptor*/,
-                ErrorLocation /*location*/, const std::string& message) override {
-    if (text_.empty()) text_ = absl::StrCat(filename, ": ", element, ": ", message);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 void AddNested(const pb::Descriptor& message, std::vector<const pb::Descriptor*>& out) {
   out.push_back(&message);
@@ -146,7 +135,6 @@ absl::Status Registry::Set::Load(std::string_view serialized) {
   std::map<std::string, pb::FileDescriptorProto*> by_name;
   for (pb::FileDescriptorProto& file : *set.mutable_file()) {
     file.clear_source_code_info();
-    if (file.syntax() == "editions") return Bad(name, ": ", file.name(), ": editions are not supported");
     if (!by_name.emplace(file.name(), &file).second) return Bad(name, ": ", file.name(), " is in it twice");
   }
   // Imports first; in the order of names where that leaves a choice, so that the fingerprint does not depend on the
@@ -177,8 +165,8 @@ absl::Status Registry::Set::Load(std::string_view serialized) {
   fingerprint = Fingerprint(bytes);
   for (const pb::FileDescriptorProto& file : canonical.file()) {
     files[file.name()] = Serialized(file);
-    FirstError error;
-    if (pool->BuildFileCollectingErrors(file, &error) == nullptr) return Bad(name, ": ", error.text());
+    const auto built = AddToPool(file, *pool);
+    if (!built.ok()) return Bad(name, ": ", built.status().message());
   }
   return absl::OkStatus();
 }
@@ -191,7 +179,7 @@ absl::Status Registry::Set::AddMappings(const std::vector<EventOverride>& overri
     for (const pb::Descriptor* message : MessagesOf(file)) {
       for (int i = 0; i < message->options().ExtensionSize(v1::event); ++i) {
         const v1::EventMapping& event = message->options().GetExtension(v1::event, i);
-        HS_RETURN_IF_ERROR(CheckKnown(event, message->full_name()));
+        HS_RETURN_IF_ERROR(CheckKnown(event, absl::StrCat(name, ": ", filename, ": ", message->full_name())));
         const std::string& provider =
             event.provider().empty() ? file.options().GetExtension(v1::provider) : event.provider();
         HS_RETURN_IF_ERROR(AddMapping(*message, event, provider, index, mappings));

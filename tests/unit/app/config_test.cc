@@ -65,7 +65,7 @@ sources:
     rate_limit: 500/s
 subscriptions:
   - {name: billing, filter: 'provider == "stripe"', ack_deadline: 45s, max_attempts: 0, retry: {min_backoff: 100ms}, start: earliest}
-schemas: [{file: acme.binpb}]
+schemas: [{file: acme.binpb, events: [{message: acme.v1.Order, provider: acme, types: ["order.*", refund]}]}]
 providers: [{path: presets}]
 log: {format: json, level: warning}
 shutdown: {grace: 1m30s}
@@ -91,6 +91,10 @@ shutdown: {grace: 1m30s}
   EXPECT_EQ(spec.retry().min_backoff().nanos(), 100'000'000);
   EXPECT_TRUE(spec.start().earliest());
   EXPECT_EQ(config.schemas[0].path, "/etc/hookstream/acme.binpb");
+  ASSERT_EQ(config.schemas[0].events.size(), 1u);
+  EXPECT_EQ(config.schemas[0].events[0].message, "acme.v1.Order");
+  EXPECT_EQ(config.schemas[0].events[0].provider, "acme");
+  EXPECT_THAT(config.schemas[0].events[0].types, ::testing::ElementsAre("order.*", "refund"));
   EXPECT_EQ(config.log.format, LogFormat::kJson);
   EXPECT_EQ(config.shutdown_grace, absl::Seconds(90));
 }

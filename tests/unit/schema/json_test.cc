@@ -40,7 +40,7 @@ TEST(JsonTest, ReadsYamlAsTheJsonThatItStandsFor) {
 }
 
 TEST(JsonTest, SaysWhatIsWrongAndWhere) {
-  EXPECT_THAT(std::string(ParseDocument("{\"a\": ", "a.json").status().message()), HasSubstr("a.json: is no JSON"));
+  EXPECT_THAT(std::string(ParseDocument("{\"a\": ", "a.json").status().message()), HasSubstr("a.json:1:7: is no JSON"));
   EXPECT_THAT(std::string(ParseDocument("a: 1\nb: [", "a.yaml").status().message()), HasSubstr("a.yaml:"));
   EXPECT_THAT(std::string(ParseDocument("a: 1\n? [x]\n: 1\n", "a.yaml").status().message()),
               HasSubstr("a.yaml:2: a key that is no text"));

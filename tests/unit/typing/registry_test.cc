@@ -138,8 +138,61 @@ TEST(RegistryTest, ProtosWithoutOptionsAreMappedFromOutside) {
   UserSet user = set.Done();
   user.events.push_back({"acme.Order", "shop", {"order.*"}});
   EXPECT_EQ(MessageFor(*Built({user}), "shop", "order.new"), "acme.Order");
-  user.events[0].message = "acme.Missing";
-  EXPECT_EQ(Error({user}), "acme.binpb: has no message acme.Missing");
+  EXPECT_NE(Built({user})->fingerprint(), Built({set.Done()})->fingerprint()) << "other events are typed";
+  const auto error = [&](const EventOverride& event) {
+    user.events = {event};
+    return Error({user});
+  };
+  EXPECT_EQ(error({"acme.Missing", "shop", {"order.*"}}), "acme.binpb: has no message acme.Missing");
+  EXPECT_EQ(error({"acme.Order", "shop", {}}), "acme.binpb: acme.proto: acme.Order: names no event types");
+  EXPECT_EQ(error({"acme.Order", "shop", {"a..b"}}),
+            "acme.binpb: acme.proto: acme.Order: event type pattern 'a..b': has an empty segment");
+}
+
+TEST(RegistryTest, FilesOfEditionsAreTypedAndServedAsTheyCame) {
+  const std::string bytes = ReadFile(HOOKSTREAM_TEST_DATA "/editions/order.binpb");
+  const auto registry = Built({{"order.binpb", bytes, {}}});
+  const auto typed = [&](std::string_view type, std::string_view json) {
+    const Typed result = Convert(*registry, "acme", type, ContentKind::kJson, json);
+    EXPECT_EQ(result.status, TypedStatus::kFull) << Notes(result);
+    return ToJson(*registry, result);
+  };
+  EXPECT_EQ(
+      typed(
+          "order.paid",
+          R"({"id": "", "must": true, "closed": "paid", "packed": [1, 2], "expanded": [3], "lines": {"a": {"sku": "x"}},
+                      "iban": "DE", "at": 1763900000, "plain": {"name": "n", "count": 0, "explicit": 0}})"),
+      R"({"id":"","must":true,"closed":"CLOSED_PAID","packed":[1,2],"expanded":[3],"lines":{"a":{"sku":"x"}},"iban":"DE",)"
+      R"("at":"2025-11-23T12:13:20Z","plain":{"name":"n","explicit":0}})");
+  EXPECT_EQ(typed("plain", R"({"numbers": [1], "colour": "red", "inner": {"count": 2}})"),
+            R"({"numbers":["1"],"colour":"COLOUR_RED","inner":{"count":2}})");
+  // Field 5 is packed, field 6 is not, as the features say: 2a 02 01 02, and 30 03.
+  const Typed lists =
+      Convert(*registry, "acme", "order.x", ContentKind::kJson, R"({"packed": [1, 2], "expanded": [3]})");
+  EXPECT_EQ(lists.wire, std::string("\x2a\x02\x01\x02\x30\x03"));
+  EXPECT_EQ(Notes(Convert(*registry, "acme", "order.x", ContentKind::kJson, R"({"delimited": {"sku": "x"}})")),
+            "/delimited: wrong_shape: object");
+
+  // A client gets the file in its own syntax.
+  const auto files = registry->FilesWithSymbol("acme.v1.OrderEvent");
+  ASSERT_TRUE(files.ok());
+  pb::FileDescriptorProto file;
+  ASSERT_TRUE(file.ParseFromString(files->front()));
+  EXPECT_EQ(file.syntax(), "editions");
+  EXPECT_EQ(file.GetReflection()->GetUnknownFields(file).field(0).number(), 14);
+  const auto set = registry->DescriptorsOfMessage("acme.v1.OrderEvent");
+  ASSERT_TRUE(set.ok());
+  EXPECT_NE(set->file_descriptor_set.find("editions"), std::string::npos);
+}
+
+TEST(RegistryTest, AnUnknownOptionOfAnEventNamesFileAndMessage) {
+  SetBuilder set;
+  v1::EventMapping& event = *set.Add("M", {"m"}).mutable_options()->MutableExtension(v1::event, 0);
+  event.GetReflection()->MutableUnknownFields(&event)->AddVarint(99, 1);
+  EXPECT_EQ(
+      Error({set.Done()}),
+      "acme.binpb: acme.proto: acme.M: has the mapping option number 99 of hookstream.v1.EventMapping, which this "
+      "version does not know");
 }
 
 TEST(RegistryTest, BrokenSetsAreNamed) {
@@ -167,7 +220,9 @@ TEST(RegistryTest, BrokenSetsAreNamed) {
 
   SetBuilder editions;
   editions.file.set_syntax("editions");
-  EXPECT_NE(Error({editions.Done()}).find("editions"), std::string::npos);
+  editions.file.GetReflection()->MutableUnknownFields(&editions.file)->AddVarint(14, 2000);
+  EXPECT_EQ(Error({editions.Done()}),
+            "acme.binpb: acme.proto: has edition number 2000; this version knows the editions 2023 and 2024");
 }
 
 TEST(RegistryTest, TwoDefinitionsOfOneNameAreAnErrorThatNamesBoth) {
