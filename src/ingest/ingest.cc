@@ -288,8 +288,8 @@ absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std:
       source->without_rules = preset;
       source->without_rules->verify.clear();
     }
-    auto verifier = verify::Verifier::Create(source->without_rules ? *source->without_rules : preset, keys, config.params,
-                                             verify_options);
+    auto verifier = verify::Verifier::Create(source->without_rules ? *source->without_rules : preset, keys,
+                                             config.params, verify_options);
     if (!verifier.ok()) return invalid(std::string(verifier.status().message()));
     source->verifier = *std::move(verifier);
     source->allow = absl::StrJoin(preset.methods, ", ");
@@ -303,8 +303,10 @@ absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std:
     const Source* old = before->Find(config.name);
     source->stats = old != nullptr ? old->stats : std::make_shared<SourceStats>(registry_, config.name, now);
     for (const std::string_view id : source->verifier->KeyIds()) {
-      const auto configured = std::find_if(keys.begin(), keys.end(), [&](const verify::Key& key) { return key.id == id; });
-      source->named_keys.push_back(configured != keys.end() ? *configured : verify::Key{.id = std::string(id), .secret = {}});
+      const auto configured =
+          std::find_if(keys.begin(), keys.end(), [&](const verify::Key& key) { return key.id == id; });
+      source->named_keys.push_back(configured != keys.end() ? *configured
+                                                            : verify::Key{.id = std::string(id), .secret = {}});
     }
     if (source->verifier->FetchesKeys()) source->named_keys.push_back({.id = std::string(kFetchedKeyId), .secret = {}});
     const bool same_keys = old != nullptr && old->config.preset == config.preset && old->config.params == config.params;
@@ -415,7 +417,6 @@ void Ingest::ForgetLearntKey(std::string_view source, std::string_view key_id,
   store_.PutRecord(std::move(record), std::move(done));
 }
 
-
 void Ingest::SetHealth(const absl::Status& health) {
   const bool was = available_.exchange(health.ok());
   if (was && !health.ok()) {
@@ -487,13 +488,15 @@ void Ingest::WaitForKey(const Source& source, const verify::Verdict& verdict, Ht
   });
 }
 
-void Ingest::AnswerHandshake(std::shared_ptr<const Snapshot> snapshot, const Source& source, verify::Handshake handshake, absl::Time now, Done done) {
+void Ingest::AnswerHandshake(std::shared_ptr<const Snapshot> snapshot, const Source& source,
+                             verify::Handshake handshake, absl::Time now, Done done) {
   SourceStats& stats = *source.stats;
   const std::string& name = source.config.name;
   // What has to be done before the answer, and how it went.
   auto finish = [this, snapshot = std::move(snapshot), &source, done = std::move(done),
                  reply = std::move(handshake.reply)](absl::Status status) mutable {
-    if (!status.ok()) return std::move(done)(Refuse(source, Reason::kNotFetched, kRetryWhenUnavailable, std::string(status.message())));
+    if (!status.ok())
+      return std::move(done)(Refuse(source, Reason::kNotFetched, kRetryWhenUnavailable, std::string(status.message())));
     source.stats->handshakes.Increment();
     // Anyone can send one that needs no signature.
     if (const auto suppressed = source.stats->log.Admit(clock_.MonoNow())) {
@@ -504,9 +507,9 @@ void Ingest::AnswerHandshake(std::shared_ptr<const Snapshot> snapshot, const Sou
   };
   if (!handshake.fetch_url.empty()) {
     if (!options_.fetch) return finish(absl::UnavailableError("nothing can be fetched"));
-    return options_.fetch({handshake.fetch_url, {}}, [finish = std::move(finish)](absl::StatusOr<Fetched> fetched) mutable {
-      finish(fetched.status());
-    });
+    return options_.fetch(
+        {handshake.fetch_url, {}},
+        [finish = std::move(finish)](absl::StatusOr<Fetched> fetched) mutable { finish(fetched.status()); });
   }
   if (!handshake.learnt_key.empty()) {
     if (now < source.config.learn_keys_until) {
@@ -575,7 +578,8 @@ void Ingest::Process(HttpRequest request, Done done, bool again) {
     const auto reason = static_cast<size_t>(verified.verdict.reason);
     if (verified.verdict.ok) {
       const bool fetched = verified.verdict.fetched != nullptr;
-      if (const auto* key = source->FindKey(fetched ? kFetchedKeyId : verified.verdict.key_id)) (*key)->Hit(received_at);
+      if (const auto* key = source->FindKey(fetched ? kFetchedKeyId : verified.verdict.key_id))
+        (*key)->Hit(received_at);
     } else {
       (config.enforce ? stats.failed : stats.audited)[reason].Increment();
       if (const auto suppressed = stats.log.Admit(started)) {

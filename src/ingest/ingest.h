@@ -56,8 +56,8 @@ struct SourceConfig {
   std::optional<absl::Duration> max_age;  // instead of the preset's
   double requests_per_second_max = 0;     // 0: no limit; a burst of one second's worth passes
   int64_t body_bytes_max = 25 << 20;      // the preset's own limit applies too
-  // Until then a key that the provider tells in a handshake is kept; InfinitePast: none is. Who posts first in that time
-  // has his key taken, so it should be short. Learnt keys count in addition to `keys`, also afterwards.
+  // Until then a key that the provider tells in a handshake is kept; InfinitePast: none is. Who posts first in that
+  // time has his key taken, so it should be short. Learnt keys count in addition to `keys`, also afterwards.
   absl::Time learn_keys_until = absl::InfinitePast();
 };
 
@@ -70,8 +70,8 @@ struct Fetched {
   std::string body;
   std::optional<absl::Duration> max_age;  // as Cache-Control says
 };
-// Never blocks; calls back exactly once, on a thread of its own, with the answer of a 2xx or with why there is none. Sees
-// to limits and to which addresses may be reached.
+// Never blocks; calls back exactly once, on a thread of its own, with the answer of a 2xx or with why there is none.
+// Sees to limits and to which addresses may be reached.
 using Fetch = std::function<void(FetchRequest, absl::AnyInvocable<void(absl::StatusOr<Fetched>) &&>)>;
 
 struct Options {
@@ -216,7 +216,8 @@ class Ingest {
   // With their secrets, for the one who has to enter them at the provider (Notion). NOT_FOUND: no such source.
   absl::StatusOr<std::vector<LearntKey>> ListLearntKeys(std::string_view source) const;
   // Durable when `done` runs. NOT_FOUND: no such source or key.
-  void ForgetLearntKey(std::string_view source, std::string_view key_id, absl::AnyInvocable<void(absl::Status) &&> done);
+  void ForgetLearntKey(std::string_view source, std::string_view key_id,
+                       absl::AnyInvocable<void(absl::Status) &&> done);
 
  private:
   struct Source;

@@ -16,9 +16,8 @@ void KeyFetcher::Want(std::shared_ptr<verify::KeyRing> ring, std::shared_ptr<con
   FetchRequest out;
   out.url = request->url;
   out.json = request->post_body;
-  fetch_(std::move(out), [this, ring, request](absl::StatusOr<Fetched> fetched) {
-    Finish(*ring, *request, std::move(fetched));
-  });
+  fetch_(std::move(out),
+         [this, ring, request](absl::StatusOr<Fetched> fetched) { Finish(*ring, *request, std::move(fetched)); });
 }
 
 void KeyFetcher::Finish(verify::KeyRing& ring, const verify::KeyRequest& request, absl::StatusOr<Fetched> fetched) {

@@ -33,7 +33,8 @@ absl::StatusOr<std::vector<LearntKey>> ParseLearntKeys(std::string_view text) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
     int64_t millis = 0;
     std::optional<std::string> secret;
-    if (parts.size() == 3) secret = provider::DecodeBase64({parts[2].data(), parts[2].size()}, provider::Padding::kRequired);
+    if (parts.size() == 3)
+      secret = provider::DecodeBase64({parts[2].data(), parts[2].size()}, provider::Padding::kRequired);
     if (!secret || secret->empty() || parts[0].empty() || !absl::SimpleAtoi(parts[1], &millis)) {
       return absl::DataLossError("a record of learnt keys can't be read");
     }

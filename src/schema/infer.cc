@@ -407,7 +407,8 @@ class FileBuilder {
 
   // Not where objects come too: the positions' pointers would read their keys.
   static bool IsTuple(const Observed& shape) {
-    if (shape.objects > 0 || shape.no_tuple || shape.slots.empty() || shape.arrays - shape.empty_arrays < 2) return false;
+    if (shape.objects > 0 || shape.no_tuple || shape.slots.empty() || shape.arrays - shape.empty_arrays < 2)
+      return false;
     std::vector<Kinds> kinds;
     for (const auto& slot : shape.slots) {
       kinds.push_back(KindsOf(*slot));

@@ -64,8 +64,8 @@ absl::StatusOr<std::vector<CertificateRef>> ReadCertificates(std::string_view pe
   std::vector<CertificateRef> certificates;
   while (bio && certificates.size() < kMaxCertificates) {
     // The callback keeps OpenSSL from asking a terminal for a password.
-    CertificateRef certificate(
-        PEM_read_bio_X509(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
+    CertificateRef certificate(PEM_read_bio_X509(
+        bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
     if (!certificate) break;
     certificates.push_back(std::move(certificate));
   }
@@ -117,9 +117,9 @@ absl::Status CheckCertificates(const std::vector<CertificateRef>& certificates, 
   const int depth = X509_STORE_CTX_get_error_depth(context.get());
   ERR_clear_error();
   if (ok) return absl::OkStatus();
-  const bool issuer_missing = depth == 0 && certificates.size() == 1 &&
-                              (error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
-                               error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE);
+  const bool issuer_missing =
+      depth == 0 && certificates.size() == 1 &&
+      (error == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || error == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE);
   if (issuer_missing && !rules.chain_required) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("the certificate's chain does not hold: ", X509_verify_cert_error_string(error)));

@@ -20,8 +20,8 @@ using CertificateRef = std::unique_ptr<X509, X509Deleter>;
 
 inline constexpr size_t kMaxCertificates = 8;
 
-// The certificates of a PEM file, the leaf first; at most kMaxCertificates. INVALID_ARGUMENT: there is none, or one that
-// can't be read.
+// The certificates of a PEM file, the leaf first; at most kMaxCertificates. INVALID_ARGUMENT: there is none, or one
+// that can't be read.
 absl::StatusOr<std::vector<CertificateRef>> ReadCertificates(std::string_view pem);
 
 struct Validity {

@@ -83,8 +83,8 @@ std::vector<std::string> ContentfulTexts(provider::Context& context) {
   if (question != std::string_view::npos && question + 1 < target.size()) {
     absl::StrAppend(&canonical_path, "?", EncodeUri(EncodeUriComponent(target.substr(question + 1))));
   }
-  const std::string canonical_headers =
-      absl::StrJoin(headers, ";", [](std::string* out, const auto& h) { absl::StrAppend(out, h.first, ":", h.second); });
+  const std::string canonical_headers = absl::StrJoin(
+      headers, ";", [](std::string* out, const auto& h) { absl::StrAppend(out, h.first, ":", h.second); });
   const std::string_view body = context.request().body;
   return {absl::StrCat(ToAbsl(context.request().method), "\n", canonical_path, "\n", canonical_headers, "\n",
                        ToAbsl(body))};

@@ -41,7 +41,7 @@ enum class HandshakePhase {
 // empty body.
 // `key_id`: the key that verified the request; empty before verification.
 std::optional<Handshake> MatchHandshake(const Verifier& verifier, provider::Context& context, HandshakePhase phase,
-                                             std::string_view key_id, absl::Time now);
+                                        std::string_view key_id, absl::Time now);
 
 // A preset's `respond` entry as a reply.
 HandshakeReply RenderReply(const provider::ReplyRule& rule);

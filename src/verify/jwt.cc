@@ -85,7 +85,8 @@ std::optional<absl::Time> Jwt::TimeClaim(std::string_view name, bool& malformed)
   if (payload_->root.at_key(name).get(value) != simdjson::SUCCESS) return std::nullopt;
   double seconds = 0;
   // Until the year 9999.
-  malformed = !value.is_number() || value.get(seconds) != simdjson::SUCCESS || !(seconds >= 0) || seconds > 253402300799.0;
+  malformed =
+      !value.is_number() || value.get(seconds) != simdjson::SUCCESS || !(seconds >= 0) || seconds > 253402300799.0;
   if (malformed) return std::nullopt;
   return absl::FromUnixMillis(static_cast<int64_t>(std::floor(seconds * 1000)));
 }

@@ -125,8 +125,7 @@ absl::StatusOr<DecodedSecret> DecodeKey(const provider::VerifyRule& rule, KeyFor
   return key;
 }
 
-bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts,
-                    std::string_view signature) {
+bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_view> parts, std::string_view signature) {
   if (!FitsScheme(scheme, key)) return false;
   std::string text;
   for (const std::string_view part : parts) text += part;

@@ -70,7 +70,8 @@ KeyRef RsaKey(element jwk) {
   const auto exponent = Binary(jwk, "e");
   // 2048 to 8192 bits: shorter is no security, longer is slow.
   if (!modulus || !exponent || modulus->size() < 256 || modulus->size() > 1024 || exponent->size() > 8) return nullptr;
-  const std::unique_ptr<BIGNUM, NumberDeleter> n(BN_bin2bn(Bytes(*modulus), static_cast<int>(modulus->size()), nullptr));
+  const std::unique_ptr<BIGNUM, NumberDeleter> n(
+      BN_bin2bn(Bytes(*modulus), static_cast<int>(modulus->size()), nullptr));
   const std::unique_ptr<BIGNUM, NumberDeleter> e(
       BN_bin2bn(Bytes(*exponent), static_cast<int>(exponent->size()), nullptr));
   const std::unique_ptr<OSSL_PARAM_BLD, BuilderDeleter> builder(OSSL_PARAM_BLD_new());
@@ -91,8 +92,7 @@ KeyRef P256Key(element jwk) {
   }
   const std::string point = absl::StrCat("\x04", *x, *y);
   const std::unique_ptr<OSSL_PARAM_BLD, BuilderDeleter> builder(OSSL_PARAM_BLD_new());
-  if (!builder ||
-      OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) != 1 ||
+  if (!builder || OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) != 1 ||
       OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1) {
     return nullptr;
   }

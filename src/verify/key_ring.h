@@ -66,13 +66,13 @@ class KeyRing {
   };
 
   // With kMissing the caller is expected to fetch, once for all that ask meanwhile, and to say how it went. The ring
-  // asks for at most kFetchesPerMinute documents a minute, and says kFailed beyond that: a sender makes up names of keys
-  // at no cost.
+  // asks for at most kFetchesPerMinute documents a minute, and says kFailed beyond that: a sender makes up names of
+  // keys at no cost.
   static constexpr int kFetchesPerMinute = 30;
   Found Find(const KeyRequest& request, absl::Time now);
 
-  // What the fetch brought. Not OK: it is no such document, or a certificate that can't be trusted; counts as a failure.
-  // `max_age`: what its sender said, kept between 5 minutes and a day; none: an hour.
+  // What the fetch brought. Not OK: it is no such document, or a certificate that can't be trusted; counts as a
+  // failure. `max_age`: what its sender said, kept between 5 minutes and a day; none: an hour.
   absl::Status Put(const KeyRequest& request, std::string_view document, std::optional<absl::Duration> max_age,
                    absl::Time now);
   // The fetch failed: not again for 10 seconds.

@@ -69,8 +69,7 @@ std::string SelfSigned(EVP_PKEY* key) {
   Require(x509 != nullptr && X509_set_version(x509, X509_VERSION_3) == 1 &&
           ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) == 1 &&
           X509_gmtime_adj(X509_getm_notBefore(x509), 0) != nullptr &&
-          X509_gmtime_adj(X509_getm_notAfter(x509), 10L * 365 * 86'400) != nullptr &&
-          X509_set_pubkey(x509, key) == 1);
+          X509_gmtime_adj(X509_getm_notAfter(x509), 10L * 365 * 86'400) != nullptr && X509_set_pubkey(x509, key) == 1);
   X509_NAME* const name = X509_get_subject_name(x509);
   const auto* const text = reinterpret_cast<const unsigned char*>("hookstream send");
   Require(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0) == 1 &&
@@ -89,8 +88,9 @@ absl::Status WrongKind(Scheme scheme) {
 }  // namespace
 
 const provider::VerifyRule* PublicKeyRule(const provider::Provider& provider) {
-  const auto rule = std::find_if(provider.verify.begin(), provider.verify.end(),
-                                 [](const provider::VerifyRule& r) { return provider::IsPublicKey(provider::KeyScheme(r)); });
+  const auto rule = std::find_if(provider.verify.begin(), provider.verify.end(), [](const provider::VerifyRule& r) {
+    return provider::IsPublicKey(provider::KeyScheme(r));
+  });
   return rule == provider.verify.end() ? nullptr : &*rule;
 }
 

@@ -526,21 +526,20 @@ Sample SnsSample(std::string_view type, std::string_view seed, absl::Time now) {
   sample.type = std::string(type);
   sample.id = id;
   sample.content_type = "text/plain; charset=UTF-8";
-  sample.body = absl::StrReplaceAll(
-      ToAbsl(kBody), {{"$TYPE", provider::JsonQuoted(type)},
-                      {"$UUID", id},
-                      {"$ISO", provider::FormatTimeText(now, provider::TimeUnit::kIso)}});
+  sample.body = absl::StrReplaceAll(ToAbsl(kBody), {{"$TYPE", provider::JsonQuoted(type)},
+                                                    {"$UUID", id},
+                                                    {"$ISO", provider::FormatTimeText(now, provider::TimeUnit::kIso)}});
   return sample;
 }
 
 // A form with XML in base64.
 Sample BraintreeSample(std::string_view type, std::string_view seed, absl::Time now) {
   const std::string id = WordId(seed, "subscription", 6, "0123456789abcdefghijklmnopqrstuvwxyz");
-  const std::string xml = absl::StrCat(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<notification>\n  <kind>", ToAbsl(type),
-      "</kind>\n  <timestamp type=\"datetime\">", provider::FormatTimeText(now, provider::TimeUnit::kIso),
-      "</timestamp>\n  <subject>\n    <subscription>\n      <id>", id,
-      "</id>\n      <status>Active</status>\n    </subscription>\n  </subject>\n</notification>\n");
+  const std::string xml =
+      absl::StrCat("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<notification>\n  <kind>", ToAbsl(type),
+                   "</kind>\n  <timestamp type=\"datetime\">", provider::FormatTimeText(now, provider::TimeUnit::kIso),
+                   "</timestamp>\n  <subject>\n    <subscription>\n      <id>", id,
+                   "</id>\n      <status>Active</status>\n    </subscription>\n  </subject>\n</notification>\n");
   Sample sample;
   sample.type = std::string(type);
   sample.id = id;

@@ -159,9 +159,8 @@ absl::StatusOr<std::string> MakeToken(const Provider& provider, const VerifyRule
     absl::StrAppend(&payload, ",", provider::JsonQuoted(claim.names.front()), ":", provider::JsonQuoted(*text));
   }
   payload += '}';
-  const std::string header =
-      absl::StrCat("{\"alg\":\"", ToAbsl(provider::JwtAlgorithmName(rule.algorithm)),
-                   "\",\"typ\":\"JWT\",\"kid\":", provider::JsonQuoted(key.id), "}");
+  const std::string header = absl::StrCat("{\"alg\":\"", ToAbsl(provider::JwtAlgorithmName(rule.algorithm)),
+                                          "\",\"typ\":\"JWT\",\"kid\":", provider::JsonQuoted(key.id), "}");
   const std::string text = absl::StrCat(provider::EncodeBase64Url(header), ".", provider::EncodeBase64Url(payload));
   const std::string_view part = text;
   std::string signature;

@@ -232,8 +232,8 @@ struct Verifier::State {
 
   Verdict Decide(const Rule& rule, Context& context, absl::Time now, KeyRing* ring) const;
   // kNone: some signature fits.
-  Reason CheckSignature(const Rule& rule, Context& context, absl::Time now, KeyRing* ring, std::optional<ReadTime>& time,
-                        Verdict& verdict) const;
+  Reason CheckSignature(const Rule& rule, Context& context, absl::Time now, KeyRing* ring,
+                        std::optional<ReadTime>& time, Verdict& verdict) const;
   Reason CheckToken(const Rule& rule, Context& context, absl::Time now, KeyRing* ring, Verdict& verdict) const;
 };
 
@@ -528,9 +528,9 @@ bool MayApply(const provider::Condition& when, const Params& params) {
   Context context(none, no_content);
   context.bindings().secrets = &params;
   for (const provider::Condition::Test& test : when.tests) {
-    const bool secret = std::all_of(test.value.values.begin(), test.value.values.end(), [](const provider::Value& value) {
-      return value.source == provider::Source::kSecret;
-    });
+    const bool secret =
+        std::all_of(test.value.values.begin(), test.value.values.end(),
+                    [](const provider::Value& value) { return value.source == provider::Source::kSecret; });
     if (secret && !provider::Condition{{test}}.Holds(context)) return false;
   }
   return true;
@@ -560,8 +560,9 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const provider::Provi
   }
   for (const auto& [name, value] : params) {
     if (std::find(provider.secrets.begin(), provider.secrets.end(), name) == provider.secrets.end()) {
-      return refuse("there is no parameter '", name, "'",
-                    provider.secrets.empty() ? "" : absl::StrCat("; there are: ", absl::StrJoin(provider.secrets, ", ")));
+      return refuse(
+          "there is no parameter '", name, "'",
+          provider.secrets.empty() ? "" : absl::StrCat("; there are: ", absl::StrJoin(provider.secrets, ", ")));
     }
   }
   state->params = params;
@@ -594,9 +595,9 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const provider::Provi
       if (!provider::ReadsLeftOut(provider, requirement.expected, params)) rule.require.push_back(&requirement);
     }
     for (const provider::ClaimRule& claim : spec.claims) {
-      const bool left_out =
-          std::all_of(claim.any_of.begin(), claim.any_of.end(),
-                      [&](const provider::Expression& wanted) { return provider::ReadsLeftOut(provider, wanted, params); });
+      const bool left_out = std::all_of(
+          claim.any_of.begin(), claim.any_of.end(),
+          [&](const provider::Expression& wanted) { return provider::ReadsLeftOut(provider, wanted, params); });
       if (!left_out) rule.claims.push_back(&claim);
     }
     if (spec.scheme != Scheme::kNone) {

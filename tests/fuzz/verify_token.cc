@@ -23,9 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (token->TimeClaim(name, malformed) && malformed) std::abort();
     }
   }
-  static const auto verifier =
-      Verifier::Create(*hookstream::provider::FindPreset("livekit"), {{.id = "k", .secret = "not to be guessed, 0x51f2"}})
-          .value();
+  static const auto verifier = Verifier::Create(*hookstream::provider::FindPreset("livekit"),
+                                                {{.id = "k", .secret = "not to be guessed, 0x51f2"}})
+                                   .value();
   const hookstream::provider::HeaderView header{"Authorization", text};
   hookstream::provider::Request request;
   request.headers = {&header, 1};

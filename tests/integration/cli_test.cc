@@ -431,11 +431,26 @@ TEST(CliAloneTest, AWrongCommandLineIsExitTwo) {
 }
 
 TEST(CliAloneTest, EveryVerbHasHelpWithExamples) {
-  for (const char* verb :
-       {"serve", "send", "listen", "verify", "status", "sources list", "sources show", "sources presets",
-        "subscriptions create", "subscriptions update", "subscriptions seek", "events list", "events show",
-        "deadletters list", "deadletters redrive", "schema show", "schema check", "schema infer", "schema diff",
-        "schema export"}) {
+  for (const char* verb : {"serve",
+                           "send",
+                           "listen",
+                           "verify",
+                           "status",
+                           "sources list",
+                           "sources show",
+                           "sources presets",
+                           "subscriptions create",
+                           "subscriptions update",
+                           "subscriptions seek",
+                           "events list",
+                           "events show",
+                           "deadletters list",
+                           "deadletters redrive",
+                           "schema show",
+                           "schema check",
+                           "schema infer",
+                           "schema diff",
+                           "schema export"}) {
     std::vector<std::string> command = absl::StrSplit(verb, ' ');
     command.emplace_back("--help");
     const CommandResult result = Hookstream(command);

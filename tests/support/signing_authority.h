@@ -39,7 +39,9 @@ class SigningAuthority {
     certificate_ = Make(name, key_.get(), now - absl::Hours(24), now + absl::Hours(24 * 365), true);
   }
 
-  Leaf Issue(const std::string& dns_name) const { return Issue(dns_name, now_ - absl::Hours(1), now_ + absl::Hours(24)); }
+  Leaf Issue(const std::string& dns_name) const {
+    return Issue(dns_name, now_ - absl::Hours(1), now_ + absl::Hours(24));
+  }
   Leaf Issue(const std::string& dns_name, absl::Time from, absl::Time to) const {
     auto key = MakeKey();
     const auto certificate = Make(dns_name, key.get(), from, to, false);
@@ -81,7 +83,8 @@ class SigningAuthority {
     ASN1_TIME_set(X509_getm_notAfter(x509), absl::ToTimeT(to));
     X509_set_pubkey(x509, key);
     X509_NAME* const subject = X509_get_subject_name(x509);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()), -1,
+                               -1, 0);
     X509_set_issuer_name(x509, root ? subject : X509_get_subject_name(certificate_.get()));
     const std::string alternative = "DNS:" + name;
     Extend(x509, root ? NID_basic_constraints : NID_subject_alt_name, root ? "critical,CA:TRUE" : alternative.c_str());

@@ -1,5 +1,5 @@
-// Requests with known verdicts: of providers' documentation and libraries (tests/data/provider-vectors.json), and signed
-// by the documented rule, independently of this code (provider-vectors-*.json).
+// Requests with known verdicts: of providers' documentation and libraries (tests/data/provider-vectors.json), and
+// signed by the documented rule, independently of this code (provider-vectors-*.json).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -69,7 +69,8 @@ inline void LoadVectorFile(const std::string& path, std::vector<RequestVector>& 
 inline std::vector<RequestVector> LoadVectors() {
   std::vector<RequestVector> vectors;
   for (const auto& entry : std::filesystem::directory_iterator(HOOKSTREAM_TEST_DATA)) {
-    if (entry.path().filename().string().starts_with("provider-vectors")) LoadVectorFile(entry.path().string(), vectors);
+    if (entry.path().filename().string().starts_with("provider-vectors"))
+      LoadVectorFile(entry.path().string(), vectors);
   }
   EXPECT_GE(vectors.size(), 441u);
   return vectors;

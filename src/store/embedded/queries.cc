@@ -242,19 +242,19 @@ StoreStats EmbeddedStore::GetStats() const {
 }
 
 void EmbeddedStore::ListRecords(std::string prefix, Done<std::vector<Record>> done) {
-  Query<std::vector<Record>>(
-      std::move(done), [this, prefix = std::move(prefix)]() -> absl::StatusOr<std::vector<Record>> {
-        const size_t own = std::string_view(embedded::meta_key::kRecordPrefix).size();
-        const std::string begin = embedded::meta_key::kRecordPrefix + prefix;
-        const std::unique_ptr<rocksdb::Iterator> it(
-            database_->db().NewIterator(rocksdb::ReadOptions(), database_->cf(Cf::kMeta)));
-        std::vector<Record> records;
-        for (it->Seek(begin); it->Valid() && it->key().starts_with(begin); it->Next()) {
-          records.push_back({it->key().ToString().substr(own), it->value().ToString()});
-        }
-        HS_RETURN_IF_ERROR(embedded::ToStatus(it->status()));
-        return records;
-      });
+  Query<std::vector<Record>>(std::move(done),
+                             [this, prefix = std::move(prefix)]() -> absl::StatusOr<std::vector<Record>> {
+                               const size_t own = std::string_view(embedded::meta_key::kRecordPrefix).size();
+                               const std::string begin = embedded::meta_key::kRecordPrefix + prefix;
+                               const std::unique_ptr<rocksdb::Iterator> it(
+                                   database_->db().NewIterator(rocksdb::ReadOptions(), database_->cf(Cf::kMeta)));
+                               std::vector<Record> records;
+                               for (it->Seek(begin); it->Valid() && it->key().starts_with(begin); it->Next()) {
+                                 records.push_back({it->key().ToString().substr(own), it->value().ToString()});
+                               }
+                               HS_RETURN_IF_ERROR(embedded::ToStatus(it->status()));
+                               return records;
+                             });
 }
 
 // --- changes ---

@@ -46,15 +46,14 @@ class VectorHandler final : public Handler {
  public:
   std::variant<Wanted, Response> Admit(const RequestHead&) override { return Wanted{1 << 20}; }
   void Handle(const RequestHead& head, std::string body, Respond respond) override {
-    relay->ingest.Handle({"vector", head.method, head.target, head.headers, std::move(body)},
-                         [respond = std::move(respond)](ingest::Outcome outcome) mutable {
-                           Response response;
-                           const auto* refused = std::get_if<ingest::Refused>(&outcome);
-                           response.status = refused == nullptr                                         ? 200
-                                             : refused->reason == ingest::Reason::kSignatureInvalid ? 401
-                                                                                                    : 500;
-                           std::move(respond)(std::move(response));
-                         });
+    relay->ingest.Handle(
+        {"vector", head.method, head.target, head.headers, std::move(body)},
+        [respond = std::move(respond)](ingest::Outcome outcome) mutable {
+          Response response;
+          const auto* refused = std::get_if<ingest::Refused>(&outcome);
+          response.status = refused == nullptr ? 200 : refused->reason == ingest::Reason::kSignatureInvalid ? 401 : 500;
+          std::move(respond)(std::move(response));
+        });
   }
 
   Relay* relay = nullptr;

@@ -42,7 +42,9 @@ class FetchTest : public ::testing::Test {
   Options MakeOptions() {
     Options options;
     options.public_url = "https://hooks.example.com";
-    options.fetch = [this](FetchRequest request, auto done) { asked_.push_back({std::move(request), std::move(done)}); };
+    options.fetch = [this](FetchRequest request, auto done) {
+      asked_.push_back({std::move(request), std::move(done)});
+    };
     options.trust = authority_.Trust();
     return options;
   }
@@ -77,8 +79,8 @@ class FetchTest : public ::testing::Test {
   void AnswerWith(std::string body) { Answer(Fetched{std::move(body), std::nullopt}); }
 
   Sent Sns(std::string_view id, const SigningAuthority::Leaf& leaf) {
-    const std::string text =
-        absl::StrCat("Message\nhi\nMessageId\n", std::string(id), "\nTimestamp\nt\nTopicArn\narn\nType\nNotification\n");
+    const std::string text = absl::StrCat("Message\nhi\nMessageId\n", std::string(id),
+                                          "\nTimestamp\nt\nTopicArn\narn\nType\nNotification\n");
     return {"aws-sns",
             {{"Content-Type", "text/plain"}},
             absl::StrCat(R"({"Type":"Notification","MessageId":")", std::string(id),
@@ -87,8 +89,9 @@ class FetchTest : public ::testing::Test {
                          R"(","SigningCertURL":"https://sns.eu-central-1.amazonaws.com/a.pem"})")};
   }
   Sent SnsConfirmation(std::string_view url, const SigningAuthority::Leaf& leaf) {
-    const std::string text = absl::StrCat("Message\nhi\nMessageId\nm\nSubscribeURL\n", std::string(url),
-                                          "\nTimestamp\nt\nToken\ntok\nTopicArn\narn\nType\nSubscriptionConfirmation\n");
+    const std::string text =
+        absl::StrCat("Message\nhi\nMessageId\nm\nSubscribeURL\n", std::string(url),
+                     "\nTimestamp\nt\nToken\ntok\nTopicArn\narn\nType\nSubscriptionConfirmation\n");
     return {"aws-sns",
             {},
             absl::StrCat(R"({"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn","Message":"hi",)",
@@ -182,8 +185,9 @@ TEST_F(FetchTest, ASubscriptionIsConfirmedBeforeItIsAnswered) {
   waiting = Start(SnsConfirmation(url, leaf_));
   Answer(absl::DeadlineExceededError("too slow"));
   EXPECT_EQ(RefusedFor(waiting.get()), Reason::kNotFetched) << "SNS asks again";
-  for (const char* bad : {"https://evil.example/?Action=ConfirmSubscription", "http://sns.eu-central-1.amazonaws.com/?a=1",
-                          "https://sns.eu-central-1.amazonaws.com/other"}) {
+  for (const char* bad :
+       {"https://evil.example/?Action=ConfirmSubscription", "http://sns.eu-central-1.amazonaws.com/?a=1",
+        "https://sns.eu-central-1.amazonaws.com/other"}) {
     EXPECT_EQ(StatusOf(Start(SnsConfirmation(bad, leaf_)).get()), 400) << bad;
   }
   EXPECT_TRUE(asked_.empty());
@@ -197,9 +201,8 @@ class LearnTest : public FetchTest {
     unsigned char mac[32];
     HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(body.data()),
          body.size(), mac, nullptr);
-    return {"asana",
-            {{"X-Hook-Signature", provider::EncodeHex({reinterpret_cast<const char*>(mac), sizeof(mac)})}},
-            body};
+    return {
+        "asana", {{"X-Hook-Signature", provider::EncodeHex({reinterpret_cast<const char*>(mac), sizeof(mac)})}}, body};
   }
   bool Accepts(std::string_view key) { return std::holds_alternative<Accepted>(Start(Signed(key)).get()); }
 };
@@ -209,7 +212,8 @@ TEST_F(LearnTest, AKeyIsKeptWhileTheSourceLearns) {
   EXPECT_EQ(RefusedFor(Start(Signed("one")).get()), Reason::kSignatureInvalid);
   const Outcome hello = Start(Hello("one")).get();
   EXPECT_EQ(StatusOf(hello), 200);
-  EXPECT_THAT(std::get<Reply>(hello).headers, ::testing::Contains(std::pair<std::string, std::string>("X-Hook-Secret", "one")));
+  EXPECT_THAT(std::get<Reply>(hello).headers,
+              ::testing::Contains(std::pair<std::string, std::string>("X-Hook-Secret", "one")));
   EXPECT_TRUE(Accepts("one"));
   EXPECT_EQ(StatusOf(Start(Hello("two")).get()), 200);
   EXPECT_TRUE(Accepts("one")) << "each webhook has its own";

@@ -36,9 +36,7 @@ TEST(LearntKeys, IdsAreNotTakenTwice) {
   }
 }
 
-TEST(LearntKeys, ARecordIsNamedAfterItsSource) {
-  EXPECT_EQ(LearntKeysSource(LearntKeysRecord("asana")), "asana");
-}
+TEST(LearntKeys, ARecordIsNamedAfterItsSource) { EXPECT_EQ(LearntKeysSource(LearntKeysRecord("asana")), "asana"); }
 
 }  // namespace
 }  // namespace hookstream::ingest

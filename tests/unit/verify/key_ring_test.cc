@@ -58,8 +58,10 @@ TEST_F(KeyRingTest, ACertificateIsAskedForOnceAndKeptForADay) {
   const KeyRequest request = SnsRequest();
   EXPECT_EQ(ring_.Find(request, Now()).state, State::kMissing);
   EXPECT_EQ(ring_.Find(request, Now()).state, State::kMissing) << "the fetch is under way";
-  ASSERT_TRUE(ring_.Put(request, authority_.Issue("sns.amazonaws.com", Now() - absl::Hours(1), Now() + absl::Hours(99)).pem,
-                        std::nullopt, Now())
+  ASSERT_TRUE(ring_
+                  .Put(request,
+                       authority_.Issue("sns.amazonaws.com", Now() - absl::Hours(1), Now() + absl::Hours(99)).pem,
+                       std::nullopt, Now())
                   .ok());
   const auto found = ring_.Find(request, Now() + absl::Hours(23));
   ASSERT_EQ(found.state, State::kFound);
@@ -69,8 +71,10 @@ TEST_F(KeyRingTest, ACertificateIsAskedForOnceAndKeptForADay) {
 
 TEST_F(KeyRingTest, ACertificateIsForgottenWhenItExpires) {
   const KeyRequest request = SnsRequest();
-  ASSERT_TRUE(ring_.Put(request, authority_.Issue("sns.amazonaws.com", Now() - absl::Hours(1), Now() + absl::Hours(2)).pem,
-                        std::nullopt, Now())
+  ASSERT_TRUE(ring_
+                  .Put(request,
+                       authority_.Issue("sns.amazonaws.com", Now() - absl::Hours(1), Now() + absl::Hours(2)).pem,
+                       std::nullopt, Now())
                   .ok());
   EXPECT_EQ(ring_.Find(request, Now() + absl::Minutes(119)).state, State::kFound);
   EXPECT_EQ(ring_.Find(request, Now() + absl::Minutes(121)).state, State::kMissing);
@@ -78,7 +82,9 @@ TEST_F(KeyRingTest, ACertificateIsForgottenWhenItExpires) {
 
 TEST_F(KeyRingTest, WhatIsNoGoodCertificateIsRefused) {
   KeyRequest request = SnsRequest();
-  const auto put = [&](const std::string& pem) { return std::string(ring_.Put(request, pem, std::nullopt, Now()).message()); };
+  const auto put = [&](const std::string& pem) {
+    return std::string(ring_.Put(request, pem, std::nullopt, Now()).message());
+  };
   const auto at = [&](absl::Duration from, absl::Duration to) {
     return authority_.Issue("sns.amazonaws.com", Now() + from, Now() + to).pem;
   };
@@ -87,9 +93,11 @@ TEST_F(KeyRingTest, WhatIsNoGoodCertificateIsRefused) {
   EXPECT_THAT(put(at(-absl::Hours(2), -absl::Hours(1))), HasSubstr("has expired"));
   EXPECT_THAT(put(authority_.Issue("sns.amazonaws.com.evil.example").pem), HasSubstr("another name"));
   EXPECT_THAT(put(authority_.Issue("evil.example").pem), HasSubstr("another name"));
-  EXPECT_THAT(put(SigningAuthority(Now(), "Stranger").Issue("sns.amazonaws.com").pem), HasSubstr("chain does not hold"));
-  EXPECT_THAT(put(authority_.Issue("sns.amazonaws.com").pem + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-              HasSubstr("can't be read"));
+  EXPECT_THAT(put(SigningAuthority(Now(), "Stranger").Issue("sns.amazonaws.com").pem),
+              HasSubstr("chain does not hold"));
+  EXPECT_THAT(
+      put(authority_.Issue("sns.amazonaws.com").pem + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+      HasSubstr("can't be read"));
   EXPECT_THAT(put(std::string(300'000, 'x')), HasSubstr("larger than"));
   // Not again at once: the sender's requests must not become requests to the provider.
   EXPECT_EQ(ring_.Find(request, Now() + absl::Seconds(9)).state, State::kFailed);
@@ -115,8 +123,9 @@ TEST_F(KeyRingTest, ALeafWithoutItsIssuerPassesOnlyWhereThatIsSaid) {
 TEST_F(KeyRingTest, AKeySetHasItsKeysByNameAndIsAskedAgainForANewOne) {
   const auto one = authority_.Issue("one");
   const auto two = authority_.Issue("two");
-  const std::string set = absl::StrCat(R"({"keys":[)", RsaJwk(one.key.get(), "one"), ",",
-                                       RsaJwk(two.key.get(), "two", R"(,"use":"enc")"), R"(,{"kty":"oct","kid":"x"},7]})");
+  const std::string set =
+      absl::StrCat(R"({"keys":[)", RsaJwk(one.key.get(), "one"), ",", RsaJwk(two.key.get(), "two", R"(,"use":"enc")"),
+                   R"(,{"kty":"oct","kid":"x"},7]})");
   ASSERT_TRUE(ring_.Put(SetRequest("one"), set, absl::Hours(6), Now()).ok());
   const auto found = ring_.Find(SetRequest("one"), Now());
   ASSERT_EQ(found.state, State::kFound);
@@ -137,7 +146,9 @@ TEST_F(KeyRingTest, HowLongASetIsKeptHasBounds) {
 }
 
 TEST_F(KeyRingTest, WhatIsNoKeySetIsRefused) {
-  const auto put = [&](const std::string& text) { return ring_.Put(SetRequest("one"), text, std::nullopt, Now()).ok(); };
+  const auto put = [&](const std::string& text) {
+    return ring_.Put(SetRequest("one"), text, std::nullopt, Now()).ok();
+  };
   EXPECT_FALSE(put(""));
   EXPECT_FALSE(put("[]"));
   EXPECT_FALSE(put(R"({"keys":{}})"));

@@ -82,7 +82,8 @@ TEST_F(TokenTest, HoldsFromItsBeginningToItsEnd) {
   EXPECT_TRUE(Send(token, "{}", Now() - absl::Seconds(10)).ok);
   EXPECT_EQ(Send(token, "{}", Now() - absl::Seconds(11)).reason, Reason::kTimestampFuture);
   const std::string payload = Livekit("{}");
-  EXPECT_EQ(Send(Token(kHs256, absl::StrReplaceAll(payload, {{"\"exp\":", "\"exp\":-"}}))).reason, Reason::kTokenInvalid);
+  EXPECT_EQ(Send(Token(kHs256, absl::StrReplaceAll(payload, {{"\"exp\":", "\"exp\":-"}}))).reason,
+            Reason::kTokenInvalid);
   EXPECT_EQ(Send(Token(kHs256, absl::StrReplaceAll(payload, {{"\"nbf\":", "\"nbf\":\"x\",\"a\":"}}))).reason,
             Reason::kTokenInvalid);
 }
@@ -98,9 +99,8 @@ TEST(Token, WithoutTheOptionalValueItsClaimIsNotAskedFor) {
 TEST(Token, BothOfQstashsKeysSign) {
   const provider::Provider& preset = *FindPreset("upstash-qstash");
   const auto verifier = MustCreate(preset, {{.id = "now", .secret = "current"}}, {{"next_signing_key", "next"}});
-  const std::string payload =
-      absl::StrCat(R"({"iss":"Upstash","sub":"https://hooks.example.com/in/x","body":")",
-                   EncodeBase64Url(provider::Sha256("{}")), R"(=","exp":)", kNow + 60, "}");
+  const std::string payload = absl::StrCat(R"({"iss":"Upstash","sub":"https://hooks.example.com/in/x","body":")",
+                                           EncodeBase64Url(provider::Sha256("{}")), R"(=","exp":)", kNow + 60, "}");
   for (const auto& [secret, id] : {std::pair("current", "now"), {"next", "next_signing_key"}}) {
     TestRequest request;
     request.public_url = "https://hooks.example.com";
@@ -161,7 +161,8 @@ TEST(FetchedKey, IsAskedForAndThenVerifies) {
     TestRequest request;
     request.body = absl::StrCat(
         R"({"Type":"Notification","MessageId":"m","TopicArn":"arn","Message":"hi","Timestamp":"t","SignatureVersion":"2",)",
-        R"("Signature":")", provider::EncodeBase64(leaf.Sign(text)), R"(","SigningCertURL":")", std::string(url), "\"}");
+        R"("Signature":")", provider::EncodeBase64(leaf.Sign(text)), R"(","SigningCertURL":")", std::string(url),
+        "\"}");
     return request;
   };
   const auto verify = [&](TestRequest request) {
@@ -181,10 +182,11 @@ TEST(FetchedKey, IsAskedForAndThenVerifies) {
   TestRequest changed = good;
   changed.body = absl::StrReplaceAll(good.body, {{"\"hi\"", "\"ho\""}});
   EXPECT_EQ(verify(changed).reason, Reason::kSignatureMismatch);
-  for (const char* url : {"http://sns.eu-central-1.amazonaws.com/a.pem", "https://sns.eu-central-1.amazonaws.com.evil.example/a.pem",
-                          "https://evil.example/sns.eu-central-1.amazonaws.com/a.pem", "https://sns.x@evil.example/a.pem",
-                          "https://sns.eu-central-1.amazonaws.com:444/a.pem", "https://snsXeu.amazonaws.com/a.pem",
-                          "https://sns.eu-central-1.amazonaws.com/a.pem?x=1", "https://127.0.0.1/a.pem", ""}) {
+  for (const char* url :
+       {"http://sns.eu-central-1.amazonaws.com/a.pem", "https://sns.eu-central-1.amazonaws.com.evil.example/a.pem",
+        "https://evil.example/sns.eu-central-1.amazonaws.com/a.pem", "https://sns.x@evil.example/a.pem",
+        "https://sns.eu-central-1.amazonaws.com:444/a.pem", "https://snsXeu.amazonaws.com/a.pem",
+        "https://sns.eu-central-1.amazonaws.com/a.pem?x=1", "https://127.0.0.1/a.pem", ""}) {
     verdict = verify(message(url));
     EXPECT_EQ(verdict.reason, Reason::kKeyAddressRefused) << url;
     EXPECT_EQ(verdict.fetch, nullptr) << url;

@@ -12,8 +12,7 @@ TEST(Vectors, EveryOneGivesItsVerdict) {
     SCOPED_TRACE(vector.id);
     const provider::Provider* preset = provider::FindPreset(vector.preset);
     ASSERT_NE(preset, nullptr) << vector.preset;
-    const auto verifier =
-        MustCreate(*preset, {{.id = "k", .secret = vector.secret}}, vector.ParamsOf(preset->secrets));
+    const auto verifier = MustCreate(*preset, {{.id = "k", .secret = vector.secret}}, vector.ParamsOf(preset->secrets));
     ASSERT_NE(verifier, nullptr);
     provider::TestRequest request;
     request.method = vector.method;
