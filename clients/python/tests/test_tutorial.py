@@ -1,5 +1,5 @@
-"""docs/tutorial-typed-events.md, run as it stands: its files are written, its commands run in their order by one shell,
-and what it shows of their output has to come. Only the ports are others."""
+"""The tutorials in docs/, run as they stand: their files are written, their commands run in their order by one shell, and
+what they show of the output has to come. Only the ports are others."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from conftest import BINARY, REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "tutorial-typed-events.md"
+PAGES = ["tutorial-own-provider.md", "tutorial-typed-events.md"]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -27,13 +27,14 @@ def free_ports(count):
             s.close()
 
 
-def test_the_tutorial_does_what_it_says(tmp_path):
+@pytest.mark.parametrize("page", PAGES)
+def test_the_tutorial_does_what_it_says(page, tmp_path):
     for needed in (BINARY, shutil.which("protoc")):
         if needed is None or not os.path.exists(needed):
             if os.environ.get("CI"):
                 pytest.fail(f"the tutorial needs {needed or 'protoc'}")
             pytest.skip(f"the tutorial needs {needed or 'protoc'}")
-    text = PAGE.read_text()
+    text = (REPOSITORY / "docs" / page).read_text()
     http, grpc, admin = free_ports(3)
     for was, port in ((8080, http), (9090, grpc), (9091, admin)):
         text = text.replace(f"127.0.0.1:{was}", f"127.0.0.1:{port}")
