@@ -71,11 +71,11 @@ std::string EncodingWords(Encoding encoding) {
 }
 
 // Which part of a value is meant.
-std::string PartWords(const provider::Tagged& part) {
+std::string PartWords(const provider::Tagged& part, bool has_prefix = false) {
   std::string words;
   if (!part.separator.empty()) {
     absl::StrAppend(&words, ", split at ", part.separator == " " ? "spaces" : Code(part.separator));
-    if (part.prefix.empty()) absl::StrAppend(&words, ", part ", part.index + 1);
+    if (part.prefix.empty() && !has_prefix) absl::StrAppend(&words, ", part ", part.index + 1);
   }
   if (!part.prefix.empty()) absl::StrAppend(&words, ", after ", Code(part.prefix));
   return words;
@@ -102,7 +102,7 @@ std::string RuleWords(const VerifyRule& rule) {
                          : Code(absl::StrCat("header.", signature.numbered_header, "1, 2, ...")));
   }
   if (!places.empty()) absl::StrAppend(&words, " in ", absl::StrJoin(places, " or "));
-  absl::StrAppend(&words, PartWords(rule.part));
+  absl::StrAppend(&words, PartWords(rule.part, !rule.prefix.empty()));
   if (!rule.prefix.empty()) absl::StrAppend(&words, ", after ", Alternatives(rule.prefix));
   if (rule.scheme != Scheme::kJwt) absl::StrAppend(&words, EncodingWords(rule.encoding));
   for (const provider::ClaimRule& claim : rule.claims) {
