@@ -93,11 +93,9 @@ std::string DescriptionOf(const std::vector<const Json*>& schemas) {
   return "";
 }
 
-bool IsDeprecated(const std::vector<const Json*>& schemas) {
-  return !schemas.empty() && std::all_of(schemas.begin(), schemas.end(), [](const Json* schema) {
-    const Json* const deprecated = schema->Find("deprecated");
-    return deprecated != nullptr && deprecated->is_true();
-  });
+bool IsDeprecated(const Json* schema) {
+  const Json* const deprecated = schema->Find("deprecated");
+  return deprecated != nullptr && deprecated->is_true();
 }
 
 class Importer {
@@ -200,14 +198,13 @@ class Importer {
   }
 
   absl::Status AddEvents() {
-    if (!settings_.events.empty()) return AddSettledEvents();
     std::vector<EventSchema> events;
     for (const auto& document : schemas_.documents()) HS_RETURN_IF_ERROR(AddListed(*document, events));
     for (EventSchema& event : events) {
       const auto renamed = settings_.rename_events.find(event.name);
       if (renamed != settings_.rename_events.end()) event.name = renamed->second;
     }
-    if (events.empty()) {
+    if (events.empty() && settings_.events.empty()) {
       std::vector<std::string> names;
       for (const auto& [name, definition] : schemas_.Definitions()) names.push_back(name);
       const size_t count = names.size();
@@ -233,7 +230,7 @@ class Importer {
       HS_ASSIGN_OR_RETURN(MessageType* const type, graph_.AddEvent(message, *event.schema));
       HS_RETURN_IF_ERROR(AddTypes(*type, event, parts));
     }
-    return absl::OkStatus();
+    return AddSettledEvents();
   }
 
   // Events that the settings make out of definitions.
@@ -388,7 +385,7 @@ class Importer {
     message.name = type.name;
     const TypeSettings* const settings = settings_.FindType(type.name);
     message.comment = MessageComment(type, settings);
-    message.deprecated = IsDeprecated(type.described);
+    message.deprecated = std::any_of(type.described.begin(), type.described.end(), IsDeprecated);
     if (type.event) {
       v1::EventMapping& event = message.events.emplace_back();
       for (const std::string& pattern : patterns_[&type]) event.add_types(pattern);
@@ -481,7 +478,8 @@ class Importer {
     if (reader.time == v1::NUMBER_TIME_UNSPECIFIED) field.mapping.clear_time();
     if (!reader.text) field.mapping.clear_text();
     if (reader.id.empty()) field.mapping.clear_id();
-    field.deprecated = IsDeprecated(property.schemas);
+    field.deprecated =
+        !property.schemas.empty() && std::all_of(property.schemas.begin(), property.schemas.end(), IsDeprecated);
 
     NameField(type, property, reader, first, settings, names, field);
 

@@ -4,7 +4,7 @@
 //     event_type: "{name}.{/action}"      # what Event.type is; {name} is the event's name, {/pointer} a text in it
 //     enums: text                         # or `enum`: a closed set of texts becomes an enum beside the text
 //     rename_events: {old: new}
-//     events:                             # only when the schema has no list of events that can be used
+//     events:                             # further ones, made out of definitions
 //       - {message: ChargeEvent, types: ["charge.*"], schema: event, at: {/data/object: charge}}
 //     flatten: ["*Changes"]               # {title: {from: x}} in these becomes the field title_from
 //     comments: {node_id: "Id in the GraphQL API."}       # of fields that have none, in all messages

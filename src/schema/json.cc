@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMaxBytes = size_t{64} << 20;
 constexpr size_t kMaxDepth = 256;
-constexpr size_t kMaxNodes = 2'000'000;
+constexpr size_t kMaxNodes = 1'000'000;
 
 absl::Status Bad(std::string_view name, std::string_view where, std::string_view why) {
   std::string text(name);
@@ -102,7 +102,7 @@ class YamlReader {
 
   absl::StatusOr<Json> Read(const YAML::Node& node, size_t depth) {
     if (depth > kMaxDepth) return Fail(node, "nests deeper than 256");
-    if (++nodes_ > kMaxNodes) return Fail(node, "has more than 2 million nodes");
+    if (++nodes_ > kMaxNodes) return Fail(node, "has more than 1 million nodes");
     switch (node.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null: return Json();

@@ -61,7 +61,7 @@ class Json {
 
 // At most 64 MiB, nested at most 256 deep. `name` is the file's, for errors.
 absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view name);
-// YAML's core schema: plain scalars are null, bools and numbers where they look like them. At most 2 million nodes, an
+// YAML's core schema: plain scalars are null, bools and numbers where they look like them. At most 1 million nodes, an
 // alias counted as what it stands for.
 absl::StatusOr<Json> ParseYaml(std::string_view text, std::string_view name);
 // JSON when the first character is { or [, else YAML.

@@ -269,8 +269,9 @@ absl::StatusOr<const Json*> SchemaSet::Lookup(std::string_view reference, size_t
     for (const auto& other : documents_) {
       const Json* id = other->root.Find("$id");
       if (id == nullptr) id = other->root.Find("id");
-      if (other->name == path || (id != nullptr && id->is_string() &&
-                                  (id->text() == file || id->text() == absl::StrCat(std::string(file), "#")))) {
+      if (other->name == path || other->name == file ||
+          (id != nullptr && id->is_string() &&
+           (id->text() == file || id->text() == absl::StrCat(std::string(file), "#")))) {
         root = &other->root;
         break;
       }

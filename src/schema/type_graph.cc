@@ -16,6 +16,10 @@ namespace {
 
 constexpr size_t kMaxTypes = 20'000;
 constexpr size_t kMaxFlattenedDepth = 16;
+// Keys that a definition has beyond another one that it is counted to.
+constexpr int64_t kAbsorbedKeysMax = 1;
+// Definitions whose union is named after them: "UserOrTeam".
+constexpr size_t kNamedUnionMax = 3;
 // Inline objects that are as small as that say too little to be the same by being equal.
 constexpr size_t kSharedFieldsMin = 2;
 constexpr size_t kSharedWithDefinitionFieldsMin = 4;
@@ -146,6 +150,27 @@ absl::StatusOr<MessageType*> TypeGraph::TypeOfDefinition(const Json& definition)
   return type;
 }
 
+// The one of several definitions that has nearly all keys of the others: {id, deleted: true} beside the whole object is
+// no message of its own. Null: there is none.
+absl::StatusOr<MessageType*> TypeGraph::Absorbing(const std::vector<MessageType*>& definitions) const {
+  std::vector<std::set<std::string_view>> keys;
+  for (const MessageType* type : definitions) {
+    std::set<std::string_view>& of_type = keys.emplace_back();
+    for (const Json* source : type->sources) {
+      for (const auto& [key, schema] : source->Find("properties")->members()) of_type.insert(key);
+    }
+  }
+  for (size_t i = 0; i < definitions.size(); ++i) {
+    const auto within = [&](const std::set<std::string_view>& others) {
+      const auto missing = [&](std::string_view key) { return keys[i].count(key) == 0; };
+      return others.size() <= keys[i].size() &&
+             std::count_if(others.begin(), others.end(), missing) <= kAbsorbedKeysMax;
+    };
+    if (std::all_of(keys.begin(), keys.end(), within)) return definitions[i];
+  }
+  return nullptr;
+}
+
 absl::StatusOr<MessageType*> TypeGraph::ObjectType(const MessageType& parent, const std::string& name,
                                                    const Shape& shape) {
   // Definitions that the settings made one message are one here.
@@ -154,12 +179,25 @@ absl::StatusOr<MessageType*> TypeGraph::ObjectType(const MessageType& parent, co
     HS_ASSIGN_OR_RETURN(MessageType* const type, TypeOfDefinition(*definition));
     if (std::find(definitions.begin(), definitions.end(), type) == definitions.end()) definitions.push_back(type);
   }
+  std::sort(definitions.begin(), definitions.end(),
+            [](const MessageType* a, const MessageType* b) { return a->name < b->name; });
   MessageType* type = nullptr;
-  if (definitions.size() == 1) {
-    type = definitions[0];
-  } else {
+  if (definitions.empty()) {
     type = Claim(name, absl::StrCat("inner ", parent.name, " ", name));
     if (!parent.event) type->key = KeyPart(parent, name);
+  } else if (definitions.size() == 1) {
+    type = definitions[0];
+  } else {
+    HS_ASSIGN_OR_RETURN(type, Absorbing(definitions));
+    if (type == nullptr) {
+      // By what it is a union of and not by its place: a definition may be within itself in many ways.
+      std::vector<std::string> names;
+      for (const MessageType* definition : definitions) names.push_back(definition->name);
+      const std::string either = absl::StrJoin(names, "Or");
+      std::string origin = "union " + either;
+      for (const Json* source : shape.inlined) absl::StrAppend(&origin, " ", reinterpret_cast<uintptr_t>(source));
+      type = Claim(definitions.size() <= kNamedUnionMax && shape.inlined.empty() ? either : name, origin);
+    }
     for (const Json* definition : shape.named) {
       std::vector<const Json*> sources;
       HS_RETURN_IF_ERROR(schemas_.AddObjects(*definition, sources));
@@ -243,7 +281,7 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Readers(const MessageType& parent
     out.push_back(TypeReader("google.protobuf.Value"));
     return out;
   }
-  if (shape.array && Kinds(shape) == 2 && shape.tuples.empty()) {
+  if (shape.array && Kinds(shape) == 2 && shape.tuples.empty() && !shape.items.empty()) {
     // One value where a list is wanted is a list of one, when both are of one kind.
     Shape single = shape;
     single.array = false;

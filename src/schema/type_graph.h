@@ -81,6 +81,7 @@ class TypeGraph {
   MessageType* Claim(const std::string& generated, const std::string& origin);
   void AddSources(std::vector<const Json*>& to, const std::vector<const Json*>& sources);
   absl::StatusOr<MessageType*> TypeOfDefinition(const Json& definition);
+  absl::StatusOr<MessageType*> Absorbing(const std::vector<MessageType*>& definitions) const;
   absl::StatusOr<MessageType*> ObjectType(const MessageType& parent, const std::string& name, const Shape& shape);
   absl::StatusOr<std::vector<Reader>> Readers(const MessageType& parent, const std::string& name, const Shape& shape);
   absl::StatusOr<std::vector<Reader>> Elements(const MessageType& parent, const std::string& name,

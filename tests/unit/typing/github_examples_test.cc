@@ -40,12 +40,12 @@ class Comparison {
         pointer = "/" + field.name();
       }
       const bool present = json.at_pointer(pointer).get(value) == simdjson::SUCCESS && !value.is_null();
+      if (present && !Has(message, field) && Shared(message, field)) continue;
       if (present) {
         Field(message, field, value, path + pointer);
       } else if (field.message_type() != nullptr && field.message_type()->full_name() == "google.protobuf.Value") {
         continue;  // keeps null
-      } else if (field.is_repeated() ? message.GetReflection()->FieldSize(message, &field) != 0
-                                     : message.GetReflection()->HasField(message, &field)) {
+      } else if (Has(message, field)) {
         Fail(path + pointer, "is not in the JSON");
       }
     }
@@ -70,6 +70,22 @@ class Comparison {
 
  private:
   void Fail(const std::string& path, const std::string& why) { failures.push_back(path + " " + why); }
+  static bool Has(const pb::Message& message, const pb::FieldDescriptor& field) {
+    const pb::Reflection& reflection = *message.GetReflection();
+    return field.is_repeated() ? reflection.FieldSize(message, &field) != 0 : reflection.HasField(message, &field);
+  }
+  // Another field that reads the same value has it.
+  static bool Shared(const pb::Message& message, const pb::FieldDescriptor& field) {
+    const auto pointer = [](const pb::FieldDescriptor& of) {
+      const v1::FieldMapping& mapping = of.options().GetExtension(v1::field);
+      return mapping.from_size() > 0 ? mapping.from(0) : "/" + of.json_name();
+    };
+    for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+      const pb::FieldDescriptor& other = *message.GetDescriptor()->field(i);
+      if (&other != &field && pointer(other) == pointer(field) && Has(message, other)) return true;
+    }
+    return false;
+  }
   void Equal(bool equal, const std::string& path) {
     claimed.insert(path);
     if (!equal) Fail(path, "differs");
@@ -146,7 +162,10 @@ class Comparison {
     std::string error;
     if (json.is_string()) {
       const std::string text = json.get_c_str().value();
-      if (!absl::ParseTime(absl::RFC3339_full, text, &expected, &error)) return Fail(path, "is no time: " + error);
+      if (!absl::ParseTime(absl::RFC3339_full, text, &expected, &error) &&
+          !absl::ParseTime("%Y-%m-%d %H:%M:%S", text, &expected, &error)) {
+        return Fail(path, "is no time: " + error);
+      }
     } else {
       expected = absl::FromUnixSeconds(json.get_int64().value());
     }
@@ -259,7 +278,7 @@ TEST(GithubExamplesTest, EveryExampleIsTypedAndEqualsItsJson) {
       }
     }
   }
-  EXPECT_EQ(examples, 329u);
+  EXPECT_EQ(examples, 726u);  // 329 of api.github.com, the others of GitHub Enterprise Server
   const double share = 100.0 * static_cast<double>(claimed) / static_cast<double>(scalars);
   std::printf("GitHub: %zu examples of %zu events, %zu of them typed in full; %zu of %zu scalars (%.2f %%)\n", examples,
               events.size(), full, claimed, scalars, share);

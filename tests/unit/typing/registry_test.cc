@@ -77,7 +77,7 @@ TEST(RegistryTest, BuiltInMessagesAreThere) {
   EXPECT_EQ(MessageFor(*registry, "twilio", "message.delivered"), "hookstream.twilio.v1.MessageStatusEvent");
   EXPECT_EQ(MessageFor(*registry, "slack", "message.channel_join"), "hookstream.slack.v1.MessageEvent");
   EXPECT_EQ(MessageFor(*registry, "openai", "batch.completed"), "hookstream.openai.v1.BatchEvent");
-  EXPECT_EQ(MessageFor(*registry, "github", "star.created"), "");
+  EXPECT_EQ(MessageFor(*registry, "github", "no_such_event.created"), "");
   EXPECT_EQ(MessageFor(*registry, "nobody", "push"), "");
 }
 
