@@ -6,7 +6,9 @@
 #include "base/text.h"
 #include "dispatch/wire.h"
 #include "hookstream/v1/event.pb.h"
+#include "provider/extract.h"
 #include "provider/multipart.h"
+#include "provider/presets.h"
 
 namespace hookstream::dispatch {
 namespace {
@@ -62,13 +64,29 @@ std::optional<std::string> UrlencodedFields(const store::EventData& data) {
   return form;
 }
 
+// The JSON in a field of a form (Slack's interactivity, GitHub's form hooks), where a built-in preset says which field
+// that is. nullopt: the form itself is the document.
+std::optional<std::string> DocumentInForm(const store::EventData& data) {
+  v1::Event envelope;
+  v1::Raw head;
+  if (!envelope.ParseFromString(data.envelope) || !head.ParseFromString(data.raw_head)) return std::nullopt;
+  const provider::Provider* const preset = provider::FindPreset(envelope.verification().preset());
+  if (preset == nullptr) return std::nullopt;
+  std::string document;
+  provider::TypedDocument(*preset, head.content_type(), data.body, document);
+  return document.empty() ? std::nullopt : std::optional(std::move(document));
+}
+
 typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry& registry) {
   const auto convert = [&](typing::ContentKind kind, std::string_view document) {
     return typing::Convert(registry, data.provider, data.type, kind, document);
   };
   switch (data.content) {
     case store::Content::kJson: return convert(typing::ContentKind::kJson, data.body);
-    case store::Content::kForm: return convert(typing::ContentKind::kForm, data.body);
+    case store::Content::kForm: {
+      const std::optional<std::string> document = DocumentInForm(data);
+      return document ? convert(typing::ContentKind::kJson, *document) : convert(typing::ContentKind::kForm, data.body);
+    }
     case store::Content::kMultipart: {
       const std::optional<std::string> form = UrlencodedFields(data);
       return form ? convert(typing::ContentKind::kForm, *form) : Untyped("malformed", "no multipart form");

@@ -116,4 +116,25 @@ Extracted Extract(const Provider& provider, Context& context) {
   return out;
 }
 
+std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
+                               std::string& scratch) {
+  if (provider.content.kind != ContentRule::Kind::kFormField) return body;
+  // The items of a split body are JSON already.
+  for (const EventRule& rule : provider.events) {
+    if (!rule.split.empty()) return body;
+  }
+  const HeaderView header{"content-type", content_type};
+  Request request;
+  request.headers = {&header, 1};
+  request.body = body;
+  Context context(request, provider.content);
+  if (!context.IsForm()) return body;
+  for (const auto& [name, value] : context.Form()) {
+    if (name != provider.content.field) continue;
+    scratch = value;
+    return scratch;
+  }
+  return body;
+}
+
 }  // namespace hookstream::provider

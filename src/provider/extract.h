@@ -57,4 +57,9 @@ const EventRule* FindEventRule(const Provider& provider, Context& context);
 
 Extracted Extract(const Provider& provider, Context& context);
 
+// What is to be typed of a form that was stored as it came: for `content: form.FIELD` the field's text (written to
+// `scratch`), otherwise `body` itself.
+std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
+                               std::string& scratch);
+
 }  // namespace hookstream::provider

@@ -141,6 +141,16 @@ std::vector<std::string> PointersOf(const pb::FieldDescriptor& field, const Fiel
   return {"/" + Escaped(field.json_name()), "/" + field.name()};
 }
 
+bool HasOtherReader(const pb::FieldDescriptor& field, const std::string& pointer) {
+  const pb::Descriptor& message = *field.containing_type();
+  for (int i = 0; i < message.field_count(); ++i) {
+    const pb::FieldDescriptor& other = *message.field(i);
+    const auto pointers = PointersOf(other, other.options().GetExtension(v1::field));
+    if (&other != &field && std::find(pointers.begin(), pointers.end(), pointer) != pointers.end()) return true;
+  }
+  return false;
+}
+
 bool FitsOne(const pb::FieldDescriptor& field, const FieldMapping& mapping, element json) {
   if (json.is_null() || mapping.json()) return false;
   if (!mapping.id().empty() && json.is_object() && (!At(json, mapping.id(), json) || json.is_null())) return false;
@@ -201,7 +211,13 @@ void Comparison::Compare(const pb::Message& message, element json, const std::st
       element value;
       // A google.protobuf.Value keeps null.
       if (!At(json, pointer, value) || (value.is_null() && !IsValue(field))) continue;
-      Field(message, field, value, path + pointer);
+      // One value is a list of one only where no other field reads it.
+      if (field.is_repeated() && !field.is_map() && !value.is_array() && !mapping.json() &&
+          message.GetReflection()->FieldSize(message, &field) == 0 && HasOtherReader(field, pointer)) {
+        found = true;
+        break;
+      }
+      Field(message, field, mapping, value, path + pointer);
       found = true;
       break;
     }
@@ -212,10 +228,9 @@ void Comparison::Compare(const pb::Message& message, element json, const std::st
   }
 }
 
-void Comparison::Field(const pb::Message& message, const pb::FieldDescriptor& field, element json,
-                       const std::string& path) {
+void Comparison::Field(const pb::Message& message, const pb::FieldDescriptor& field, const FieldMapping& mapping,
+                       element json, const std::string& path) {
   const pb::Reflection& reflection = *message.GetReflection();
-  const FieldMapping& mapping = field.options().GetExtension(v1::field);
   if (!(field.is_repeated() ? reflection.FieldSize(message, &field) > 0 : reflection.HasField(message, &field))) {
     if (!Fits(field, mapping, json)) return;
     if (field.is_repeated() || field.has_presence()) {
@@ -225,6 +240,18 @@ void Comparison::Field(const pb::Message& message, const pb::FieldDescriptor& fi
     } else {
       Fail(path, absl::StrCat("is missing in ", field.full_name()));
     }
+  } else if (mapping.json()) {
+    simdjson::dom::parser parser;
+    element inner;
+    const std::optional<std::string> text = Text(json);
+    if (!text || parser.parse(*text).get(inner) != simdjson::SUCCESS) return Fail(path, "holds no JSON");
+    // What is in the text is compared, and counts as the one scalar that the text is.
+    Comparison within;
+    FieldMapping plain = mapping;
+    plain.clear_json();
+    within.Field(message, field, plain, inner, path);
+    failures_.insert(failures_.end(), within.failures_.begin(), within.failures_.end());
+    claimed_->insert(path);
   } else if (field.is_map()) {
     Map(message, field, mapping, json, path);
   } else if (field.is_repeated() && json.is_array()) {
@@ -249,21 +276,6 @@ void Comparison::Single(const pb::Message& message, const pb::FieldDescriptor& f
   if (!mapping.id().empty() && json.is_object()) {
     if (!At(json, mapping.id(), json)) return Fail(path, "has no " + mapping.id());
     at += mapping.id();
-  }
-  if (mapping.json()) {
-    simdjson::dom::parser parser;
-    element inner;
-    const std::optional<std::string> text = Text(json);
-    if (!text || parser.parse(*text).get(inner) != simdjson::SUCCESS) return Fail(path, "holds no JSON");
-    // What is in the text is compared, and counts as the one scalar that the text is.
-    Comparison within;
-    FieldMapping plain = mapping;
-    plain.clear_json();
-    plain.clear_id();
-    within.Single(message, field, index, plain, inner, path);
-    failures_.insert(failures_.end(), within.failures_.begin(), within.failures_.end());
-    claimed_->insert(at);
-    return;
   }
   if (field.cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) {
     if (Value(message, field, index, mapping, json, at)) {

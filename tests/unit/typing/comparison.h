@@ -37,7 +37,8 @@ class Comparison {
   using FieldDescriptor = google::protobuf::FieldDescriptor;
 
   void Fail(const std::string& path, const std::string& why);
-  void Field(const Message& message, const FieldDescriptor& field, Element json, const std::string& path);
+  void Field(const Message& message, const FieldDescriptor& field, const v1::FieldMapping& mapping, Element json,
+             const std::string& path);
   // `index` < 0: the field is no repeated one.
   void Single(const Message& message, const FieldDescriptor& field, int index, const v1::FieldMapping& mapping,
               Element json, const std::string& path);

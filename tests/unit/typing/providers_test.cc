@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "google/protobuf/descriptor.h"
 #include "gtest/gtest.h"
 #include "simdjson.h"
@@ -30,12 +31,15 @@ TEST_P(ProvidersTest, APayloadIsFullyTyped) {
   const Sample& sample = GetParam();
   const std::string file = sample.file;
   const bool form = file.ends_with(".form");
-  const std::string provider = file.substr(0, file.find('/'));
+  // "stripe/refund.created.json" or "samples/slack/block_actions.json".
+  const std::string path = file.substr(file.starts_with("samples/") ? 8 : 0);
+  const std::string provider = path.substr(0, path.find('/'));
   const Typed typed =
       Convert(TestRegistry(), provider, sample.type, form ? ContentKind::kForm : ContentKind::kJson, Data(file));
   ASSERT_EQ(typed.status, TypedStatus::kFull) << Notes(typed);
   EXPECT_TRUE(typed.notes.empty()) << Notes(typed);
-  EXPECT_EQ(typed.message, absl::StrCat("hookstream.", provider, ".v1.", sample.message));
+  EXPECT_EQ(typed.message,
+            absl::StrCat("hookstream.", absl::StrReplaceAll(provider, {{"-", "_"}}), ".v1.", sample.message));
   const std::string json = ToJson(TestRegistry(), typed);
   simdjson::dom::parser parser;
   const simdjson::dom::element root = parser.parse(json).value();
@@ -213,7 +217,67 @@ INSTANTIATE_TEST_SUITE_P(
                "message.message_changed",
                "MessageEvent",
                {{"/event/message/edited/user", "\"U2147483697\""},
-                {"/event/previous_message/text", "\"Deploy is done :tada:\""}}}));
+                {"/event/previous_message/text", "\"Deploy is done :tada:\""}}},
+        Sample{"samples/slack/view_submission.json",
+               "view_submission",
+               "ViewEvent",
+               {{"/view/state/values/pick/actions/when/selected_date_time", "\"2025-11-23T12:14:59Z\""},
+                {"/view/state/values/pick/actions/opts/selected_options/0/value", "\"maru\""},
+                {"/team/domain", "\"acme\""}}},
+        Sample{"samples/slack/im_created.json",
+               "im_created",
+               "ChannelEvent",
+               {{"/event/channel", "\"D024BE91L\""}, {"/event/channel_info/user", "\"U061F7AUR\""}}},
+        Sample{
+            "samples/slack/channel_left.json", "channel_left", "ChannelEvent", {{"/event/channel", "\"C061EG9SL\""}}},
+        Sample{"samples/meta/whatsapp_business_account.messages.json",
+               "whatsapp_business_account.messages",
+               "WhatsappMessagesEvent",
+               {{"/contacts/0/name", "\"Sheena Nelson\""},
+                {"/messages/0/text", "\"Does it come in another color?\""},
+                {"/messages/2/interactive/nfm_reply/response/flow_token", "\"t\""}}},
+        Sample{"samples/aws-sns/Notification.json",
+               "Notification",
+               "NotificationEvent",
+               {{"/message", "\"Hello world!\""}, {"/message_attributes/store/value", "\"example_corp\""}}},
+        Sample{"samples/aws-sns/Notification--json.json",
+               "Notification",
+               "NotificationEvent",
+               {{"/message_json/Records/0/s3/object/key", "\"a.png\""}}},
+        Sample{"samples/cloudevents/com.example.binary.json",
+               "com.example.binary",
+               "CloudEvent",
+               {{"/data_base64", "\"aGVsbG8=\""}, {"/datacontenttype", "\"application/vnd.apache.thrift.binary\""}}},
+        Sample{"samples/telegram/message.json",
+               "message",
+               "UpdateEvent",
+               {{"/message/reply_markup/rows/0/buttons/1/url", "\"https://example.com\""},
+                {"/message/sender/id", "\"1111111\""}}},
+        Sample{"samples/sentry/error.created.json",
+               "error.created",
+               "ErrorEvent",
+               {{"/error/tags/0/key", "\"browser\""}, {"/error/tags/0/value", "\"Chrome 75.0.3770\""}}},
+        Sample{"samples/sendgrid/delivered.json",
+               "delivered",
+               "EmailEvent",
+               {{"/category/0", "\"cat facts\""}, {"/custom_args/order", "\"1042\""}}},
+        Sample{"samples/mailgun/failed.json",
+               "failed",
+               "EmailEvent",
+               {{"/event_data/delivery_status/code", "605"},
+                {"/event_data/timestamp", "\"2018-06-14T20:07:34.329574Z\""}}},
+        Sample{"samples/mailgun/delivered.form",
+               "delivered",
+               "LegacyEmailEvent",
+               {{"/message_id", "\"<2013@example.com>\""}, {"/rest/my_var_1", "\"x\""}}},
+        Sample{"samples/twilio/call.no-answer.form",
+               "call.no-answer",
+               "CallEvent",
+               {{"/call_status", "\"CALL_STATUS_NO_ANSWER\""}, {"/sip_response_code", "487"}}},
+        Sample{"samples/mailchimp/subscribe.form",
+               "subscribe",
+               "AudienceEvent",
+               {{"/first_name", "\"Mailchimp\""}, {"/fired_at", "\"2009-03-26T21:35:57Z\""}}}));
 
 // A file in tests/data that nobody converts would say nothing.
 TEST(ProviderSamplesTest, EverySampleIsUsed) {

@@ -78,15 +78,16 @@ TEST(RegistryTest, BuiltInMessagesAreThere) {
   EXPECT_EQ(MessageFor(*registry, "slack", "message.channel_join"), "hookstream.slack.v1.MessageEvent");
   EXPECT_EQ(MessageFor(*registry, "openai", "batch.completed"), "hookstream.openai.v1.BatchEvent");
   EXPECT_EQ(MessageFor(*registry, "github", "no_such_event.created"), "");
+  EXPECT_EQ(MessageFor(*registry, "slack", "url_verification"), "");
   EXPECT_EQ(MessageFor(*registry, "nobody", "push"), "");
 }
 
 TEST(RegistryTest, EventTypesAreListedInOrder) {
   const auto types = Built({})->EventTypes("openai");
-  ASSERT_EQ(types.size(), 2u);
+  ASSERT_EQ(types.size(), 5u);
   EXPECT_EQ(types[0].pattern, "batch.*");
-  EXPECT_EQ(types[1].message, "hookstream.openai.v1.ResponseEvent");
-  EXPECT_EQ(types[1].fingerprint.size(), 16u);
+  EXPECT_EQ(types[4].message, "hookstream.openai.v1.ResponseEvent");
+  EXPECT_EQ(types[4].fingerprint.size(), 16u);
   EXPECT_GT(Built({})->EventTypes().size(), 15u);
 }
 

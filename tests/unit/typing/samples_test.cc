@@ -26,7 +26,8 @@ using simdjson::dom::element;
 
 // The folder of packages of a kind; empty when it is not there.
 fs::path PackagesFolder(const std::string& kind) {
-  if (kind != "npm" && kind != "npm-pack" && kind != "pypi") {
+  if (kind == "data") return HOOKSTREAM_TEST_DATA;
+  if (kind != "npm" && kind != "npm-pack" && kind != "pypi" && kind != "go") {
     ADD_FAILURE() << "no kind of packages: " << kind;
     return {};
   }
@@ -95,7 +96,8 @@ std::string TextAt(element root, const std::string& pointer) {
 }
 
 // A manifest's template: {json/a/b} is a text in the file, {item/a/b} one in the payload, {stem} the file's name
-// without extension, {folder} its folder's name. [...] goes away when a value in it is missing.
+// without extension, {name} the same without what follows "--", {folder} its folder's name. [...] goes away when a
+// value in it is missing.
 std::string Expand(const std::string& text, element file, element item, const fs::path& path) {
   std::string out;
   size_t group = std::string::npos;
@@ -115,6 +117,9 @@ std::string Expand(const std::string& text, element file, element item, const fs
       std::string value;
       if (name == "stem") {
         value = path.stem().string();
+      } else if (name == "name") {
+        value = path.stem().string();
+        value.resize(std::min(value.size(), value.find("--")));
       } else if (name == "folder") {
         value = path.parent_path().filename().string();
       } else if (absl::StartsWith(name, "json/")) {
@@ -167,7 +172,8 @@ void CheckFile(const YAML::Node& source, const std::string& provider, const fs::
   const ContentKind kind =
       source["content"] && source["content"].as<std::string>() == "form" ? ContentKind::kForm : ContentKind::kJson;
   if (kind == ContentKind::kForm) {
-    return Check(provider, source["type"].as<std::string>(), kind, ReadFile(path.string()), counts);
+    return Check(provider, Expand(source["type"].as<std::string>(), {}, {}, path), kind, ReadFile(path.string()),
+                 counts);
   }
   simdjson::dom::parser parser;
   element file;
