@@ -63,10 +63,9 @@ export default [
         headers: { id: headers["svix-id"], timestamp: headers["svix-timestamp"], signature: headers["svix-signature"] },
         webhookSecret,
       }) !== null,
-    { preset: "svix", signature: plain },
+    { signature: plain },
   ),
   entry("replicate", "webhook", ({ body, headers }, secret) => validateWebhook({ body, headers }, secret), {
-    preset: "standard-webhooks",
     signature: plain,
     differs: { "too old": "the SDK looks at no time", "from the future": "the SDK looks at no time" },
   }),
