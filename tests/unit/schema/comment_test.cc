@@ -18,7 +18,7 @@ TEST(CommentTest, IsOneParagraphOfPlainText) {
 }
 
 TEST(CommentTest, KeepsWholeSentencesThatFit) {
-  const std::string sentence = std::string(99, 'a') + ".";
+  const std::string sentence = "A" + std::string(98, 'a') + ".";
   EXPECT_EQ(CommentOf(sentence + " " + sentence + " " + sentence), sentence + " " + sentence);
   EXPECT_EQ(CommentOf("Where it is, e.g. Berlin. Then more."), "Where it is, e.g. Berlin. Then more.");
   const std::string cut = CommentOf(std::string(200, 'a') + " " + std::string(200, 'b'));

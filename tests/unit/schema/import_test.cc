@@ -482,7 +482,7 @@ TEST(ImportTest, TheLockKeepsNumbers) {
 }
 
 TEST(ImportTest, ErrorsNameThePlace) {
-  EXPECT_THAT(Error(Acme("{")), HasSubstr("acme/order.json: is no JSON"));
+  EXPECT_THAT(Error(Acme("{")), HasSubstr("acme/order.json:1:2: is no JSON: "));
   EXPECT_EQ(Error(Acme("[]")), "acme/order.json#: is no schema: not an object");
   EXPECT_EQ(Error(Acme(R"({"properties": {"a/b": {"$ref": "#/definitions/x"}}})")),
             "acme/order.json#/properties/a~1b: the reference #/definitions/x: nothing is there");
