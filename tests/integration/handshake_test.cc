@@ -481,9 +481,6 @@ std::vector<Exchange> Exchanges(const Ed25519& discord) {
        .request = {.method = "OPTIONS", .source = "cloudevents"},
        .outcome = Outcome::kRefused,
        .reply = kUnauthorized},
-      {.name = "cloudevents-batch OPTIONS",
-       .request = {.method = "OPTIONS", .source = "cloudevents-batch", .headers = origin},
-       .reply = {200, allowed, ""}},
       {.name = "trello HEAD", .request = {.method = "HEAD", .source = "trello"}, .reply = kEmpty},
       {.name = "mandrill HEAD", .request = {.method = "HEAD", .source = "mandrill"}, .reply = kEmpty},
       {.name = "intercom HEAD", .request = {.method = "HEAD", .source = "intercom"}, .reply = kEmpty},
@@ -562,29 +559,10 @@ std::string Sources(const Ed25519& discord) {
   - {name: braintree, provider: braintree, keys: [{inline: secret}], secrets: [{name: public_key, inline: public}]}
   - {name: meta, provider: meta, keys: [{inline: secret}], secrets: [{name: verify_token, inline: my token}]}
 )");
-  for (const char* preset : {"asana",
-                             "azure-event-grid",
-                             "bitbucket",
-                             "cloudevents",
-                             "cloudevents-batch",
-                             "dropbox",
-                             "figma",
-                             "github",
-                             "intercom",
-                             "line",
-                             "mailchimp",
-                             "mandrill",
-                             "monday",
-                             "notion",
-                             "okta",
-                             "slack",
-                             "terraform-cloud",
-                             "trello",
-                             "twitch",
-                             "twitter-x",
-                             "woocommerce",
-                             "xero",
-                             "zoom"})
+  for (const char* preset :
+       {"asana",  "azure-event-grid", "bitbucket", "cloudevents", "dropbox", "figma", "github", "intercom",
+        "line",   "mailchimp",        "mandrill",  "monday",      "notion",  "okta",  "slack",  "terraform-cloud",
+        "trello", "twitch",           "twitter-x", "woocommerce", "xero",    "zoom"})
     absl::StrAppend(&sources, "  - {name: ", preset, ", provider: ", preset, ", keys: [{inline: secret}]}\n");
   return sources;
 }

@@ -64,6 +64,8 @@ TEST(VectorsTest, TheRelayGivesTheSameVerdictOverHttp) {
   std::string sources = "sources:\n";
   std::vector<RequestVector> usable;
   for (const RequestVector& vector : LoadVectors()) {
+    // A confirmation is fetched before it is answered, from a host that is not the test's.
+    if (vector.id == "aws-sns-valid-subscription") continue;
     if (vector.now || SignsTheUrl(*provider::FindPreset(vector.preset))) continue;
     absl::StrAppend(&sources, "  - {name: ", vector.id, ", provider: ", vector.preset,
                     ", keys: [{inline: ", cli::JsonString(vector.secret), "}], secrets: [");
