@@ -83,11 +83,10 @@ typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry&
   };
   switch (data.content) {
     case store::Content::kJson: return convert(typing::ContentKind::kJson, data.body);
-    case store::Content::kForm: {
-      const std::optional<std::string> document = DocumentInForm(data);
-      return document ? convert(typing::ContentKind::kJson, *document) : convert(typing::ContentKind::kForm, data.body);
-    }
+    case store::Content::kForm:
     case store::Content::kMultipart: {
+      if (const auto document = DocumentInForm(data)) return convert(typing::ContentKind::kJson, *document);
+      if (data.content == store::Content::kForm) return convert(typing::ContentKind::kForm, data.body);
       const std::optional<std::string> form = UrlencodedFields(data);
       return form ? convert(typing::ContentKind::kForm, *form) : Untyped("malformed", "no multipart form");
     }

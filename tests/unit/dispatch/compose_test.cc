@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "hookstream/v1/subscriber_service.pb.h"
 #include "tests/support/make_event.h"
 #include "typing/registry.h"
@@ -247,16 +248,35 @@ TEST(PrepareTest, AnEventIsTypedOrSaysWhyNot) {
   EXPECT_EQ(typed.typing().schema_fingerprint().size(), 16u);
 }
 
+v1::Event PreparedEvent(const typing::Registry& registry, const EventShape& shape) {
+  auto event = std::make_shared<store::StoredEvent>();
+  event->data = MakeEventData(shape);
+  v1::Event composed;
+  EXPECT_TRUE(composed.ParseFromString(ComposeEvent(*Prepare(event, kTag, registry), v1::VIEW_FULL)));
+  return composed;
+}
+
+TEST(PrepareTest, JsonInAFieldIsTypedAsSuchInFormsOfBothKinds) {
+  const auto registry = typing::Registry::Build();
+  ASSERT_TRUE(registry.ok()) << registry.status().ToString();
+  const std::string json = R"({"action":"opened","issue":{"number":7}})";
+  const v1::Event plain = PreparedEvent(**registry, {.body = json});
+  ASSERT_TRUE(plain.has_data());
+  const v1::Event form = PreparedEvent(**registry, {.body = "x=y&payload=" + EncodeFormText(json),
+                                                    .content = store::Content::kForm,
+                                                    .content_type = "application/x-www-form-urlencoded"});
+  EXPECT_EQ(form.data().value(), plain.data().value());
+  const v1::Event multipart = PreparedEvent(
+      **registry, {.body = "--b\r\nContent-Disposition: form-data; name=payload\r\n\r\n" + json + "\r\n--b--\r\n",
+                   .content = store::Content::kMultipart,
+                   .content_type = "multipart/form-data; boundary=b"});
+  EXPECT_EQ(multipart.data().value(), plain.data().value());
+}
+
 TEST(PrepareTest, AMultipartFormIsTypedLikeAForm) {
   const auto registry = typing::Registry::Build();
   ASSERT_TRUE(registry.ok()) << registry.status().ToString();
-  const auto prepare = [&](const EventShape& shape) {
-    auto event = std::make_shared<store::StoredEvent>();
-    event->data = MakeEventData(shape);
-    v1::Event composed;
-    EXPECT_TRUE(composed.ParseFromString(ComposeEvent(*Prepare(event, kTag, **registry), v1::VIEW_FULL)));
-    return composed;
-  };
+  const auto prepare = [&](const EventShape& shape) { return PreparedEvent(**registry, shape); };
   const v1::Event form = prepare({.provider = "twilio",
                                   .type = "message.received",
                                   .body = "MessageSid=SM1&From=%2B1501&Body=a+%26+b%0D%0Ac",
