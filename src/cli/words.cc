@@ -8,7 +8,7 @@ std::string CountText(int64_t count) {
   std::string text = absl::StrCat(count);
   for (size_t at = text.size(); at > 3 && text[at - 4] != '-';) {
     at -= 3;
-    text.insert(at, ",");
+    text.insert(at, 1, ',');
   }
   return text;
 }
