@@ -1,10 +1,13 @@
 #include "schema/comment.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/text.h"
 
@@ -14,12 +17,27 @@ namespace {
 constexpr size_t kMaxBytes = 280;
 constexpr size_t kMaxTexts = 8;
 
-// "<b>bold</b> <a href=x>y</a>" -> "bold y". A < that begins no tag stays.
+// Whether what stands after a < is a tag of HTML, or a comment: "<branch name>" is text.
+bool IsTag(std::string_view text) {
+  static constexpr std::array kSorted = std::to_array<std::string_view>(
+      {"a",     "abbr",  "b",  "blockquote", "br",    "code", "dd",    "del",  "details", "div", "dl",      "dt",
+       "em",    "h1",    "h2", "h3",         "h4",    "h5",   "h6",    "hr",   "i",       "img", "ins",     "kbd",
+       "li",    "ol",    "p",  "pre",        "s",     "samp", "small", "span", "strong",  "sub", "summary", "sup",
+       "table", "tbody", "td", "th",         "thead", "tr",   "tt",    "u",    "ul",      "var"});
+  static_assert(std::is_sorted(kSorted.begin(), kSorted.end()));
+  if (text.substr(0, 3) == "!--") return true;
+  if (!text.empty() && text.front() == '/') text.remove_prefix(1);
+  size_t end = 0;
+  while (end < text.size() && absl::ascii_isalnum(static_cast<unsigned char>(text[end]))) ++end;
+  const std::string name = absl::AsciiStrToLower(absl::string_view(text.data(), end));
+  return std::binary_search(kSorted.begin(), kSorted.end(), std::string_view(name));
+}
+
+// "<b>bold</b> <a href=x>y</a>" -> "bold y".
 std::string WithoutTags(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    const char next = i + 1 < text.size() ? text[i + 1] : '\0';
-    if (text[i] == '<' && (absl::ascii_isalpha(static_cast<unsigned char>(next)) || next == '/' || next == '!')) {
+    if (text[i] == '<' && IsTag(text.substr(i + 1))) {
       const size_t end = text.find('>', i);
       if (end != std::string_view::npos) {
         out.push_back(' ');
@@ -112,23 +130,24 @@ std::string CommentOf(std::string_view description) {
     end = next;
   }
   text.resize(end);
-  if (absl::ascii_isalnum(static_cast<unsigned char>(text.back())) || text.back() == ')' || text.back() == '`')
-    text.push_back('.');
+  if (std::string_view(".!?:;").find(text.back()) == std::string_view::npos) text.push_back('.');
   return text;
 }
 
 void AddTexts(std::string& comment, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
   const auto there = [&](const std::string& text) {
     return absl::StrContains(comment, absl::StrCat("`", text, "`")) ||
            absl::StrContains(comment, absl::StrCat("\"", text, "\""));
   };
-  if (std::all_of(texts.begin(), texts.end(), there)) return;
-  std::string list;
-  for (size_t i = 0; i < std::min(texts.size(), kMaxTexts); ++i) {
-    absl::StrAppend(&list, i == 0 ? "" : ", ", "\"", ReplaceBadUtf8(texts[i], "?"), "\"");
-  }
-  absl::StrAppend(&comment, comment.empty() ? "" : " ", list, texts.size() > kMaxTexts ? ", ..." : ".");
+  std::vector<std::string> missing;
+  std::remove_copy_if(texts.begin(), texts.end(), std::back_inserter(missing), there);
+  if (missing.empty()) return;
+  const bool some = missing.size() < texts.size();
+  const bool more = missing.size() > kMaxTexts;
+  if (more) missing.resize(kMaxTexts);
+  for (std::string& text : missing) text = absl::StrCat("\"", ReplaceBadUtf8(text, "?"), "\"");
+  absl::StrAppend(&comment, comment.empty() ? "" : " ", some ? "Also " : "", absl::StrJoin(missing, ", "),
+                  more ? ", ..." : ".");
 }
 
 }  // namespace hookstream::schema

@@ -11,8 +11,8 @@ namespace hookstream::schema {
 // fit into 280 bytes, at least one (a longer one is cut at a word, and ends with "..."). Empty when nothing is left.
 std::string CommentOf(std::string_view description);
 
-// Adds the texts that a string is one of: `"open", "closed".`; the first eight of more. Nothing where the comment has
-// them all already.
+// Adds the texts that a string is one of and that the comment does not have: `"open", "closed".`; the first eight of
+// more.
 void AddTexts(std::string& comment, const std::vector<std::string>& texts);
 
 }  // namespace hookstream::schema

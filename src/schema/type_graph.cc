@@ -319,7 +319,7 @@ absl::StatusOr<std::vector<Reader>> TypeGraph::Readers(const MessageType& parent
     HS_ASSIGN_OR_RETURN(std::vector<Reader> items, Arrays(parent, name, shape));
     const bool alone = out.empty();
     for (Reader& item : items) {
-      if (!alone) item.suffix = item.suffix.empty() ? "items" : "items_" + item.suffix;
+      if (!alone) item.suffix = item.suffix.empty() ? "list" : "list_" + item.suffix;
       out.push_back(std::move(item));
     }
   }

@@ -10,8 +10,10 @@ TEST(CommentTest, IsOneParagraphOfPlainText) {
             "The name of the repository.");
   EXPECT_EQ(CommentOf("See <a href=\"x\">the page</a>."), "See the page.");
   EXPECT_EQ(CommentOf("**Bold** `code` &lt;b&gt; 1 < 2"), "Bold `code` <b> 1 < 2.");
+  EXPECT_EQ(CommentOf("As `refs/heads/<branch name>`.<br/>"), "As `refs/heads/<branch name>`.");
   EXPECT_EQ(CommentOf("![logo](x.png) ok"), "logo ok.");
-  EXPECT_EQ(CommentOf("[not a link]"), "[not a link]");
+  EXPECT_EQ(CommentOf("[not a link]"), "[not a link].");
+  EXPECT_EQ(CommentOf("Either 'a' or 'b'"), "Either 'a' or 'b'.");
   EXPECT_EQ(CommentOf("<p></p>"), "");
   EXPECT_EQ(CommentOf(""), "");
   EXPECT_EQ(CommentOf("bad \xff byte"), "bad ? byte.");
@@ -37,6 +39,8 @@ TEST(CommentTest, TextsThatAreNotNamedAreAdded) {
   comment = "Either `open` or \"closed\".";
   AddTexts(comment, {"open", "closed"});
   EXPECT_EQ(comment, "Either `open` or \"closed\".");
+  AddTexts(comment, {"open", "locked"});
+  EXPECT_EQ(comment, "Either `open` or \"closed\". Also \"locked\".");
   comment.clear();
   AddTexts(comment, {"1", "2", "3", "4", "5", "6", "7", "8", "9"});
   EXPECT_EQ(comment, "\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", ...");

@@ -218,7 +218,7 @@ TEST(ImportTest, ValuesOfSeveralKinds) {
   OrderExtra extra = 6;
   Customer customer_object = 7 [(hookstream.v1.field).from = "/customer"];
   OrderReason reason_object = 8 [(hookstream.v1.field).from = "/reason"];
-  repeated string tags_items = 9 [(hookstream.v1.field).from = "/tags"];
+  repeated string tags_list = 9 [(hookstream.v1.field).from = "/tags"];
   repeated Customer discounts_object = 10 [(hookstream.v1.field).from = "/discounts"];
 }
 
