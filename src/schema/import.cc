@@ -517,7 +517,7 @@ class Importer {
       std::string name = reader.suffix;
       if (name.empty()) {
         name = reader.message != nullptr                      ? "object"
-               : reader.cardinality == Cardinality::kRepeated ? "items"
+               : reader.cardinality == Cardinality::kRepeated ? "list"
                : reader.cardinality == Cardinality::kMap      ? "values"
                : reader.type == "string"                      ? "text"
                                                               : "content";

@@ -18,8 +18,8 @@ constexpr size_t kMaxTypes = 20'000;
 constexpr size_t kMaxFlattenedDepth = 16;
 // Keys that a definition has beyond another one that it is counted to.
 constexpr int64_t kAbsorbedKeysMax = 1;
-// Definitions whose union is named after them: "UserOrTeam".
-constexpr size_t kNamedUnionMax = 3;
+// A union is named after its definitions, "TeamOrUser", unless that is longer.
+constexpr size_t kUnionNameMax = 48;
 // Inline objects that are as small as that say too little to be the same by being equal.
 constexpr size_t kSharedFieldsMin = 2;
 constexpr size_t kSharedWithDefinitionFieldsMin = 4;
@@ -196,7 +196,7 @@ absl::StatusOr<MessageType*> TypeGraph::ObjectType(const MessageType& parent, co
       const std::string either = absl::StrJoin(names, "Or");
       std::string origin = "union " + either;
       for (const Json* source : shape.inlined) absl::StrAppend(&origin, " ", reinterpret_cast<uintptr_t>(source));
-      type = Claim(definitions.size() <= kNamedUnionMax && shape.inlined.empty() ? either : name, origin);
+      type = Claim(either.size() <= kUnionNameMax && shape.inlined.empty() ? either : name, origin);
     }
     for (const Json* definition : shape.named) {
       std::vector<const Json*> sources;

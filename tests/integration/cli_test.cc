@@ -449,6 +449,7 @@ TEST(CliAloneTest, EveryVerbHasHelpWithExamples) {
                            "schema show",
                            "schema check",
                            "schema infer",
+                           "schema import",
                            "schema diff",
                            "schema export"}) {
     std::vector<std::string> command = absl::StrSplit(verb, ' ');

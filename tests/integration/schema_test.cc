@@ -165,6 +165,50 @@ TEST_F(SchemaCliTest, InferWritesAFileThatTypesItsSamples) {
   EXPECT_EQ(Hookstream({"schema", "infer", "--package", "acme.v1", "-p", "acme", "-t", "x"}).exit_code, 2);
 }
 
+TEST_F(SchemaCliTest, ImportWritesProtosThatCheckHoldsTo) {
+  const std::string schema = R"({"oneOf": [{"$ref": "#/definitions/order_event"}, {"$ref": "#/definitions/item_event"}],
+    "definitions": {"order_event": {"properties": {"total": {"type": "integer"}}},
+                    "item_event": {"properties": {"sku": {"type": "string"}}}}})";
+  std::vector<std::string> command = {
+      "schema",  "import", File("acme.json", schema), "-p",    "acme",       "--package",
+      "acme.v1", "--lock", Path("lock.yaml"),         "--out", Path("proto")};
+  const CommandResult first = Hookstream(command);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_THAT(first.out, HasSubstr("2 events, 2 messages, 2 fields in 2 files; 3 changed"));
+  EXPECT_THAT(ReadFile(Path("proto/acme/v1/order.proto")), HasSubstr("  int64 total = 1;\n"));
+
+  command.emplace_back("--check");
+  EXPECT_EQ(Hookstream(command).exit_code, 0);
+  File("proto/acme/v1/order.proto", "// mine\n");
+  const CommandResult differs = Hookstream(command);
+  EXPECT_EQ(differs.exit_code, 1);
+  EXPECT_THAT(differs.err, HasSubstr("differs: " + Path("proto/acme/v1/order.proto")));
+  EXPECT_EQ(ReadFile(Path("proto/acme/v1/order.proto")), "// mine\n") << "only looked at";
+
+  // An event goes, and its file with it; another's file stays.
+  command.back() = "--event";
+  command.emplace_back("order_*");
+  File("proto/acme/v1/own.proto", "// mine\n");
+  const CommandResult second = Hookstream(command);
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.out, HasSubstr("no longer made: " + Path("proto/acme/v1/item.proto")));
+  EXPECT_FALSE(std::filesystem::exists(Path("proto/acme/v1/item.proto")));
+  EXPECT_TRUE(std::filesystem::exists(Path("proto/acme/v1/own.proto")));
+  EXPECT_THAT(ReadFile(Path("lock.yaml")), HasSubstr("sku: 1 string"));
+
+  const CommandResult json = Hookstream({"schema", "import", Path("acme.json"), "-p", "acme", "--package", "acme.v1",
+                                         "--lock", Path("lock.yaml"), "--out", Path("proto"), "--output", "json"});
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  EXPECT_EQ(Json(json.out)["events"].GetInt(), 2);
+
+  File("acme.json", R"({"properties": {"a": {"$ref": "#/gone"}}})");
+  command.pop_back();
+  command.pop_back();
+  const CommandResult bad = Hookstream(command);
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("acme.json#/properties/a: the reference #/gone: nothing is there"));
+}
+
 TEST_F(SchemaCliTest, DiffFailsWhenAChangeBreaks) {
   const std::string old_set = File("old.binpb", Compiled(kProto));
   const std::string wider = File(

@@ -184,11 +184,11 @@ message OrderC {
 }
 
 message OrderF {
-  repeated int64 items = 1 [(hookstream.v1.field).from = ""];
+  repeated int64 list = 1 [(hookstream.v1.field).from = ""];
 }
 
 message OrderG {
-  repeated double items = 1 [(hookstream.v1.field).from = ""];
+  repeated double list = 1 [(hookstream.v1.field).from = ""];
 }
 
 message OrderI {
@@ -233,7 +233,7 @@ message OrderReason {
 
 message OrderLine {
   int64 content = 1 [(hookstream.v1.field).from = ""];
-  repeated google.protobuf.Value items = 2 [(hookstream.v1.field).from = ""];
+  repeated google.protobuf.Value list = 2 [(hookstream.v1.field).from = ""];
 }
 
 message OrderExtra {
