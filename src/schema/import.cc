@@ -399,6 +399,15 @@ class Importer {
       used.insert(absl::StrJoin(property.path, "/"));
       for (size_t i = 0; i < readers.size(); ++i) {
         ProtoField field = MakeField(type, property, readers[i], i == 0, names);
+        const bool alone = property.settings != nullptr && !property.settings->enum_name.empty();
+        if (enums_.count(field.type) != 0 && !alone) {
+          // A text that is newer than the schema is not lost.
+          ProtoField& text = second.emplace_back();
+          text.name = field.name + "_text";
+          text.type = "string";
+          text.cardinality = field.cardinality;
+          text.mapping.add_from(PointerOf(property));
+        }
         if (i == 0) {
           message.fields.push_back(std::move(field));
         } else {
@@ -431,6 +440,12 @@ class Importer {
     if (type.event) ++out_.events;
     messages_[type.name] = std::move(message);
     return absl::OkStatus();
+  }
+
+  static std::string PointerOf(const Property& property) {
+    std::string pointer;
+    for (const std::string& key : property.path) pointer += PointerSegment(key);
+    return pointer;
   }
 
   // Of a key whose object's own keys are fields in its place.
@@ -511,8 +526,7 @@ class Importer {
   // The field's name, and where it reads from when that does not follow from the name.
   void NameField(const MessageType& type, const Property& property, const Reader& reader, bool first,
                  const FieldSettings& settings, std::set<std::string>& names, ProtoField& field) {
-    std::string pointer;
-    for (const std::string& key : property.path) pointer += PointerSegment(key);
+    const std::string pointer = PointerOf(property);
     if (type.kind == MessageType::Kind::kValue) {
       std::string name = reader.suffix;
       if (name.empty()) {

@@ -2,7 +2,7 @@
 // is, names, comments, types of single fields, which message goes into which file. A YAML file beside the schema:
 //
 //     event_type: "{name}.{/action}"      # what Event.type is; {name} is the event's name, {/pointer} a text in it
-//     enums: text                         # or `enum`: a closed set of texts becomes an enum beside the text
+//     enums: text                         # or `enum`: a closed set of texts becomes an enum, beside it the text
 //     rename_events: {old: new}
 //     events:                             # further ones, made out of definitions
 //       - {message: ChargeEvent, types: ["charge.*"], schema: event, at: {/data/object: charge}}

@@ -374,6 +374,8 @@ TEST(ImportTest, SharedMessagesGoIntoTheCommonFileAndSettingsSayOtherwise) {
   EXPECT_THAT(
       imported->files[1].text,
       HasSubstr("enum UserPlan {\n  USER_PLAN_UNSPECIFIED = 0;\n  USER_PLAN_FREE = 1;\n  USER_PLAN_PAID = 2;\n}\n"));
+  EXPECT_THAT(imported->files[1].text, HasSubstr("  UserPlan plan = 2;\n"
+                                                 "  string plan_text = 3 [(hookstream.v1.field).from = \"/plan\"];\n"));
 }
 
 TEST(ImportTest, TheSettingsHaveTheLastWord) {
