@@ -407,7 +407,9 @@ class Importer {
           text.type = "string";
           text.cardinality = field.cardinality;
           text.mapping.add_from(PointerOf(property));
+          ReadsItsKey(property, field);
         }
+        if (i == 0 && readers.size() > 1) ReadsItsKey(property, field);
         if (i == 0) {
           message.fields.push_back(std::move(field));
         } else {
@@ -446,6 +448,12 @@ class Importer {
     std::string pointer;
     for (const std::string& key : property.path) pointer += PointerSegment(key);
     return pointer;
+  }
+
+  // A field without options reads its json_name, "fullName", and its name only as long as no other field reads that.
+  static void ReadsItsKey(const Property& property, ProtoField& field) {
+    if (field.mapping.from_size() != 0 || !field.json_name.empty() || field.name == DefaultJsonName(field.name)) return;
+    field.mapping.add_from(PointerOf(property));
   }
 
   // Of a key whose object's own keys are fields in its place.

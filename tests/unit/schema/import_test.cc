@@ -244,6 +244,32 @@ message OrderExtra {
 )");
 }
 
+// `full_name` without options reads "fullName", and "full_name" only while no other field does.
+TEST(ImportTest, ReadersOfOneKeyNameIt) {
+  EXPECT_EQ(Fields(R"("full_name": {"oneOf": [{"type": "string"}, {"properties": {"id": {"type": "string"}}}]},
+                      "plan_state": {"enum": ["a", "b"]})",
+                   "enums: enum\n"),
+            R"(  string full_name = 1 [
+    (hookstream.v1.field).from = "/full_name",
+    (hookstream.v1.field).id = "/id"
+  ];
+  OrderPlanState plan_state = 2 [(hookstream.v1.field).from = "/plan_state"];
+  OrderFullName full_name_object = 3 [(hookstream.v1.field).from = "/full_name"];
+  string plan_state_text = 4 [(hookstream.v1.field).from = "/plan_state"];
+}
+
+enum OrderPlanState {
+  ORDER_PLAN_STATE_UNSPECIFIED = 0;
+  ORDER_PLAN_STATE_A = 1;
+  ORDER_PLAN_STATE_B = 2;
+}
+
+message OrderFullName {
+  string id = 1;
+}
+)");
+}
+
 // The variants of an object are one message; what allOf narrows stays as wide as the definition has it.
 TEST(ImportTest, UnionsAndNarrowing) {
   const std::string body = Body(
