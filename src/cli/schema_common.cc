@@ -35,6 +35,46 @@ bool LooksLikeJson(std::string_view body) {
   return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
 }
 
+std::string FormText(const provider::Parameters& fields) {
+  std::string form;
+  const auto append = [&](std::string_view text) {
+    for (const char c : text) {
+      if (absl::ascii_isalnum(static_cast<unsigned char>(c))) {
+        form.push_back(c);
+      } else {
+        absl::StrAppend(&form, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+      }
+    }
+  };
+  for (const auto& [name, value] : fields) {
+    if (!form.empty()) form.push_back('&');
+    append(name);
+    form.push_back('=');
+    append(value);
+  }
+  return form;
+}
+
+// What of an event's bytes is typed. `whole`: they are the request's body, not an item of it. Without a preset, what
+// the Content-Type says.
+Payload TypedPart(const provider::Provider* preset, provider::Context& context, std::string type, std::string_view body,
+                  bool whole) {
+  Payload payload = {std::move(type), typing::ContentKind::kJson, std::string(body)};
+  if (!whole || !context.IsForm() || LooksLikeJson(body)) return payload;
+  if (preset != nullptr && preset->content.kind == provider::ContentRule::Kind::kFormField) {
+    // Empty: the form does not have that field.
+    std::string field;
+    provider::TypedDocument(*preset, context.Header("content-type").value_or(""), body, field);
+    if (!field.empty()) {
+      payload.document = std::move(field);
+      return payload;
+    }
+  }
+  payload.kind = typing::ContentKind::kForm;
+  if (context.BodyMedia() == provider::Media::kMultipart) payload.document = FormText(context.Form());
+  return payload;
+}
+
 std::string ReadSet(const std::string& path) {
   std::error_code error;
   if (path != "-" && std::filesystem::file_size(path, error) > typing::kMaxSetBytes && !error) {
@@ -159,12 +199,8 @@ std::vector<Payload> PayloadReader::Read(const std::string& body, const std::str
   provider::Context context(request, preset_->content);
   std::vector<Payload> payloads;
   for (const provider::ExtractedItem& item : provider::Extract(*preset_, context).items) {
-    std::string scratch;
-    const std::string_view document = provider::TypedDocument(*preset_, content_type, item.body, scratch);
-    payloads.push_back({type.empty() ? item.type : type,
-                        preset_->content.kind == Kind::kForm && context.IsForm() ? typing::ContentKind::kForm
-                                                                                 : typing::ContentKind::kJson,
-                        std::string(document)});
+    const bool whole = item.body.size() == body.size();
+    payloads.push_back(TypedPart(preset_, context, type.empty() ? item.type : type, item.body, whole));
   }
   return payloads;
 }
@@ -217,15 +253,14 @@ void StoredEvents::ForEach(const Common& common, const std::string& filter_expre
 
 Payload PayloadOf(const v1::Event& event) {
   const v1::Raw& raw = event.raw();
-  const bool form = absl::StartsWithIgnoreCase(raw.content_type(), Absl(kFormType)) && raw.count() <= 1;
-  if (!form || LooksLikeJson(raw.body())) return {event.type(), typing::ContentKind::kJson, raw.body()};
   const provider::Provider* const preset = provider::FindPreset(event.verification().preset());
-  if (preset != nullptr) {
-    std::string scratch;
-    const std::string_view document = provider::TypedDocument(*preset, raw.content_type(), raw.body(), scratch);
-    if (!scratch.empty()) return {event.type(), typing::ContentKind::kJson, std::string(document)};
-  }
-  return {event.type(), typing::ContentKind::kForm, raw.body()};
+  const provider::ContentRule any = {provider::ContentRule::Kind::kAny, ""};
+  const provider::HeaderView header = {"content-type", raw.content_type()};
+  provider::Request request;
+  request.headers = {&header, 1};
+  request.body = raw.body();
+  provider::Context context(request, preset == nullptr ? any : preset->content);
+  return TypedPart(preset, context, event.type(), raw.body(), raw.count() <= 1);
 }
 
 std::string BothFilters(const std::string& first, const std::string& second) {

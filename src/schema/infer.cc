@@ -159,6 +159,7 @@ class FileBuilder {
 
     FindMaps(root);
     FindRecursions(root);
+    FindMaps(root);  // again: what was joined may be one now
     // What a wrapper's value is called is told from others by the wrapper's name.
     type_names_ = {name, "Value"};
     Draft& draft = NewDraft(name, "");
@@ -521,7 +522,7 @@ class FileBuilder {
     if (kinds.count() == 0 || depth >= kMaxMessageDepth) return {untyped};
     const int groups = (kinds.scalar() ? 1 : 0) + (kinds.object ? 1 : 0) + (kinds.array ? 1 : 0);
     // A list of what comes alone elsewhere: one value is a list of one.
-    const bool empties = shape.falses > 0 || shape.empty_strings > 0;
+    const bool empties = shape.falses > 0 || shape.empty_strings > 0 || shape.empty_objects > 0;
     if (groups == 2 && kinds.array && !IsTuple(shape) && shape.items != nullptr && !(element && empties)) {
       const Kinds items = KindsOf(*shape.items);
       const bool scalars = kinds.scalar() && items.scalar() && !items.object && !items.array;
@@ -569,6 +570,8 @@ class FileBuilder {
 
   void TakeIntoItems(Observed& shape) {
     moved_[&shape] = shape.items.get();
+    // It is a list from now on, though the objects that said so are gone.
+    shape.no_tuple = true;
     Observed alone;
     alone.example = shape.example;
     alone.bools = std::exchange(shape.bools, 0);

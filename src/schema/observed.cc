@@ -359,8 +359,10 @@ void FindMaps(Observed& shape) {
 void FindRecursions(Observed& root) {
   std::vector<Ancestor> path;
   VisitMembers(root, path);
-  if (root.values != nullptr) Descend(*root.values, "", path);
-  if (root.items != nullptr) Descend(*root.items, "", path);
+  // What is directly in the root has no key that another could have too.
+  const std::string no_key(1, '\0');
+  if (root.values != nullptr) Descend(*root.values, no_key, path);
+  if (root.items != nullptr) Descend(*root.items, no_key, path);
 }
 
 }  // namespace hookstream::schema

@@ -355,6 +355,21 @@ TEST(InferTest, NoValueOfASampleIsWrittenUnlessAskedFor) {
   EXPECT_THAT(Infer(samples, options).proto, HasSubstr("E.g. \"sk_secret\"."));
 }
 
+// Each once made an event PARTIAL: found by the fuzz target.
+TEST(InferTest, OddMixturesAreTypedToo) {
+  Infer({R"({"value": [1]})", R"({"value": {"0": {}}})"});
+  Infer({R"([{"0": 1}, ["x"]])"});
+  Infer({R"({"a": [{}]})", R"({"a": [[]]})", R"({"a": 1})"});
+  Infer({R"({"a": [[1]]})", R"({"a": [false]})", R"({"a": 1})", R"({"a": [true]})"});
+  Infer({R"([[{"created_at": {"0": "x"}}], {"created_at": [1]}])"});
+  Infer({R"({"a": {"1": 1}})", R"({"a": [{}, [], {"b": 1}]})", R"({"a": [[], ["x"], {}]})"});
+  Infer({R"({"a": ["x", 1]})", R"({"a": 1})", R"({"a": {}})", R"({"a": [null, 1]})"});
+  Infer({R"([[{}, [], 1], [{}, 1, []], {}, 1])"});
+  Infer({R"({"a": {"": {"b": [1], "type": true}}})", R"({"0": 1})", "[[]]", R"({"c": {"b": {"0": {}}}})",
+         R"({"d": {"type": {}}})"});
+  Infer({R"({"a": [[{}], {"values": 1}]})", R"({"a": [{}]})", R"({"a": 1})"});
+}
+
 TEST(InferTest, DeepDocumentsAreTypedAsFarAsMessagesMayNest) {
   Infer({Times("{\"a\":", 20) + "1" + Times("}", 20)});
   Infer({Times("{\"a\":[", 20) + "1" + Times("]}", 20)});
