@@ -45,6 +45,7 @@ admin: {{listen: "127.0.0.1:{self.ports['admin']}"}}
 store: {{engine: embedded, data_dir: {self.folder / 'data'}}}
 sources:
   - {{name: stripe, provider: stripe, keys: [{{id: test, inline: {SECRET}}}]}}
+  - {{name: bare, provider: sanity, verification: none}}
 subscriptions:
   - {{name: all, retry: {{min_backoff: 100ms}}, max_attempts: 3}}
   - {{name: hasty, ack_deadline: 1s, retry: {{min_backoff: 100ms}}, max_attempts: 3}}
@@ -91,10 +92,17 @@ subscriptions:
         ).encode()
         now = int(time.time())
         mac = hmac.new(SECRET.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+        return self.post("stripe", body, {"Stripe-Signature": f"t={now},v1={mac}"})
+
+    def send_bare(self) -> str:
+        """Posts an event for which there is no message."""
+        return self.post("bare", b'{"_type": "unheard_of"}', {})
+
+    def post(self, source: str, body: bytes, headers: dict[str, str]) -> str:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.ports['http']}/webhooks/stripe",
+            f"http://127.0.0.1:{self.ports['http']}/webhooks/{source}",
             body,
-            {"Content-Type": "application/json", "Stripe-Signature": f"t={now},v1={mac}"},
+            {"Content-Type": "application/json", **headers},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 200

@@ -33,7 +33,7 @@ async def test_a_delivery_carries_the_event_and_its_typed_payload(relay):
 
 async def test_an_event_without_a_mapping_comes_raw_with_the_reason(relay):
     async with client_of(relay) as client, client.subscribe("all") as stream:
-        relay.send("treasury.unheard_of")
+        relay.send_bare()
         (delivery,) = await take(stream, 1)
         assert delivery.payload is None
         assert delivery.event.typing.status == event_pb2.TYPING_STATUS_UNTYPED
