@@ -23,11 +23,6 @@ endif()
 # What a build without the tests, or of the fuzzers alone, names.
 add_custom_target(fuzzers)
 
-# The rooms too: a fuzzer finds its way by the coverage of the code that it tests.
-if(HOOKSTREAM_FUZZERS)
-  add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
-
 function(hookstream_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS" ${ARGN})
   add_library(hookstream_${name} STATIC ${ROOM_SOURCES})
