@@ -83,4 +83,18 @@ std::string EncodeFormText(std::string_view text) {
   return out;
 }
 
+std::string PointerSegment(std::string_view key) {
+  std::string pointer = "/";
+  for (const char c : key) {
+    if (c == '~') {
+      pointer.append("~0");
+    } else if (c == '/') {
+      pointer.append("~1");
+    } else {
+      pointer.push_back(c);
+    }
+  }
+  return pointer;
+}
+
 }  // namespace hookstream

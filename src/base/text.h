@@ -28,4 +28,7 @@ std::string EncodeFormText(std::string_view text);
 // Percent escapes alone (RFC 3986); a % without two hex digits stands for itself.
 std::string DecodePercent(std::string_view text);
 
+// A key as a segment of a JSON pointer (RFC 6901), with the slash before it.
+std::string PointerSegment(std::string_view key);
+
 }  // namespace hookstream

@@ -548,7 +548,7 @@ std::string ToText(const Value& value) {
   find(kJsonSources);
   if (!value.name.empty()) absl::StrAppend(&text, ".", value.name);
   for (const std::string& token : value.path) {
-    absl::StrAppend(&text, "/", absl::StrReplaceAll(token, {{"~", "~0"}, {"/", "~1"}}));
+    text += PointerSegment(token);
   }
   return value.empty_if_absent ? text + "?" : text;
 }

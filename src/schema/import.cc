@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "schema/comment.h"
 #include "schema/compile.h"
 #include "schema/import_settings.h"

@@ -260,18 +260,4 @@ absl::StatusOr<Json> ParseDocument(std::string_view text, std::string_view name)
   return json ? ParseJson(text, name) : ParseYaml(text, name);
 }
 
-std::string PointerSegment(std::string_view key) {
-  std::string out = "/";
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
-
 }  // namespace hookstream::schema

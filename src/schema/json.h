@@ -67,7 +67,4 @@ absl::StatusOr<Json> ParseYaml(std::string_view text, std::string_view name);
 // JSON when the first character is { or [, else YAML.
 absl::StatusOr<Json> ParseDocument(std::string_view text, std::string_view name);
 
-// One segment of a JSON pointer, escaped, with its slash: "a/b" -> "/a~1b".
-std::string PointerSegment(std::string_view key);
-
 }  // namespace hookstream::schema

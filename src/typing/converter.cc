@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/mutex.h"
+#include "base/text.h"
 #include "hookstream/v1/event.pb.h"
 #include "simdjson.h"
 #include "typing/form.h"
@@ -259,17 +260,7 @@ class Conversion {
       case Path::kDocument: break;
       case Path::kPointer: out.append(path->text); break;
       case Path::kIndex: absl::StrAppend(&out, "/", path->index); break;
-      case Path::kKey:
-        out.push_back('/');
-        for (const char c : path->text) {
-          if (c == '~') {
-            out.append("~0");
-          } else if (c == '/') {
-            out.append("~1");
-          } else {
-            out.push_back(c);
-          }
-        }
+      case Path::kKey: out += PointerSegment(path->text); break;
     }
   }
   static std::string PointerOf(const Path& path) {

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "google/protobuf/wire_format_lite.h"
@@ -22,20 +23,6 @@ constexpr size_t kMaxPointers = 16;
 
 absl::Status Bad(const std::string& where, std::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", absl::string_view(why.data(), why.size())));
-}
-
-std::string EscapePointer(std::string_view key) {
-  std::string out = "/";
-  for (const char c : key) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
 }
 
 // "0", "17": an array's index, as RFC 6901 has it.
@@ -381,7 +368,7 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
     }
     if (mapping.from_size() == 0) {
       place.pointers.push_back({descriptor.json_name()});
-      written.push_back(EscapePointer(descriptor.json_name()));
+      written.push_back(PointerSegment(descriptor.json_name()));
       if (descriptor.json_name() != descriptor.name()) aliases.emplace_back(&field, descriptor.name());
     } else if (field.numbered && mapping.from_size() > 1) {
       return Bad(where, "`numbered` goes with one pointer");

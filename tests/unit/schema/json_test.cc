@@ -1,5 +1,6 @@
 #include "schema/json.h"
 
+#include "base/text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
