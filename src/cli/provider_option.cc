@@ -1,5 +1,6 @@
 #include "cli/provider_option.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -20,6 +21,23 @@ const provider::Provider& GetPreset(const std::string& name) {
                          "`hookstream sources presets` lists them"));
 }
 
+std::unique_ptr<const provider::Provider> LoadPresetFile(const std::string& name) {
+  if (!absl::EndsWith(name, ".yaml") && !absl::EndsWith(name, ".yml")) return nullptr;
+  auto loaded = provider::LoadProvider(ReadInput(name), name);
+  if (!loaded.ok()) FailUsage(std::string(loaded.status().message()));
+  return *std::move(loaded);
+}
+
+provider::HeaderView ParseHeaderOption(const std::string& header) {
+  const absl::string_view text = header;
+  const size_t colon = text.find(':');
+  if (colon == absl::string_view::npos || colon == 0) {
+    FailUsage(absl::StrCat("--header: '", header, "' is not of the form 'Name: value'"));
+  }
+  const absl::string_view value = absl::StripAsciiWhitespace(text.substr(colon + 1));
+  return {{text.data(), colon}, {value.data(), value.size()}};
+}
+
 void ProviderOption::Add(CLI::App& verb) {
   verb.add_option("--provider,-p", name_, "a built-in preset, or a preset file (*.yaml)")
       ->required()
@@ -30,13 +48,8 @@ void ProviderOption::Add(CLI::App& verb) {
 }
 
 const provider::Provider& ProviderOption::Get() {
-  if (absl::EndsWith(name_, ".yaml") || absl::EndsWith(name_, ".yml")) {
-    auto loaded = provider::LoadProvider(ReadInput(name_), name_);
-    if (!loaded.ok()) FailUsage(std::string(loaded.status().message()));
-    own_ = *std::move(loaded);
-    return *own_;
-  }
-  return GetPreset(name_);
+  own_ = LoadPresetFile(name_);
+  return own_ != nullptr ? *own_ : GetPreset(name_);
 }
 
 verify::Params ProviderOption::Params() const {

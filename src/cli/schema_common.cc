@@ -10,14 +10,13 @@
 #include <iostream>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/json_text.h"
+#include "cli/provider_option.h"
 #include "provider/context.h"
 #include "provider/extract.h"
-#include "provider/loader.h"
 #include "provider/presets.h"
 
 namespace hookstream::cli {
@@ -35,43 +34,20 @@ bool LooksLikeJson(std::string_view body) {
   return first != std::string_view::npos && (body[first] == '{' || body[first] == '[');
 }
 
-std::string FormText(const provider::Parameters& fields) {
-  std::string form;
-  const auto append = [&](std::string_view text) {
-    for (const char c : text) {
-      if (absl::ascii_isalnum(static_cast<unsigned char>(c))) {
-        form.push_back(c);
-      } else {
-        absl::StrAppend(&form, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-      }
-    }
-  };
-  for (const auto& [name, value] : fields) {
-    if (!form.empty()) form.push_back('&');
-    append(name);
-    form.push_back('=');
-    append(value);
-  }
-  return form;
-}
-
 // What of an event's bytes is typed. `whole`: they are the request's body, not an item of it. Without a preset, what
 // the Content-Type says.
 Payload TypedPart(const provider::Provider* preset, provider::Context& context, std::string type, std::string_view body,
                   bool whole) {
   Payload payload = {std::move(type), typing::ContentKind::kJson, std::string(body)};
   if (!whole || !context.IsForm() || LooksLikeJson(body)) return payload;
-  if (preset != nullptr && preset->content.kind == provider::ContentRule::Kind::kFormField) {
-    // Empty: the form does not have that field.
-    std::string field;
-    provider::TypedDocument(*preset, context.Header("content-type").value_or(""), body, field);
-    if (!field.empty()) {
-      payload.document = std::move(field);
-      return payload;
-    }
+  std::string scratch;
+  const auto document = provider::DocumentOfForm(preset, context.Header("content-type").value_or(""), body, scratch);
+  if (document && document->is_json) {
+    payload.document = document->text;
+    return payload;
   }
   payload.kind = typing::ContentKind::kForm;
-  if (context.BodyMedia() == provider::Media::kMultipart) payload.document = FormText(context.Form());
+  payload.document = document ? document->text : std::string_view();
   return payload;
 }
 
@@ -160,14 +136,8 @@ void PayloadReader::Add(CLI::App& verb, bool required) {
 }
 
 void PayloadReader::Resolve() {
-  if (absl::EndsWith(name_, ".yaml") || absl::EndsWith(name_, ".yml")) {
-    auto loaded = provider::LoadProvider(ReadInput(name_), name_);
-    if (!loaded.ok()) FailUsage(std::string(loaded.status().message()));
-    own_ = *std::move(loaded);
-    preset_ = own_.get();
-  } else {
-    preset_ = provider::FindPreset(name_);
-  }
+  own_ = LoadPresetFile(name_);
+  preset_ = own_ != nullptr ? own_.get() : provider::FindPreset(name_);
   family_ = preset_ == nullptr ? name_ : preset_->family;
 }
 
@@ -177,13 +147,7 @@ std::vector<Payload> PayloadReader::Read(const std::string& body, const std::str
   std::vector<provider::HeaderView> headers;
   std::string_view content_type;
   for (const std::string& header : headers_) {
-    const std::string_view text(header);
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos || colon == 0) {
-      FailUsage(absl::StrCat("--header: '", header, "' is not of the form 'Name: value'"));
-    }
-    const auto value = absl::StripAsciiWhitespace(Absl(text.substr(colon + 1)));
-    headers.push_back({text.substr(0, colon), {value.data(), value.size()}});
+    headers.push_back(ParseHeaderOption(header));
     if (absl::EqualsIgnoreCase(Absl(headers.back().name), "content-type")) content_type = headers.back().value;
   }
   if (content_type.empty()) {

@@ -2,7 +2,6 @@
 #include <iostream>
 #include <memory>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "cli/json_text.h"
@@ -65,14 +64,7 @@ struct Verify {
     const provider::Provider& preset = provider.Get();
     const std::string bytes = ReadInput(body);
     std::vector<provider::HeaderView> views;
-    for (const std::string& header : headers) {
-      const size_t colon = header.find(':');
-      if (colon == std::string::npos || colon == 0)
-        FailUsage(absl::StrCat("--header: '", header, "' is not of the form 'Name: value'"));
-      const std::string_view text(header);
-      const auto value = absl::StripAsciiWhitespace(absl::string_view(header).substr(colon + 1));
-      views.push_back({text.substr(0, colon), {value.data(), value.size()}});
-    }
+    for (const std::string& header : headers) views.push_back(ParseHeaderOption(header));
     const absl::Time time = now_given ? absl::FromUnixSeconds(now) : absl::Now();
     const auto [base, target] = verify::SplitUrl(url);
     provider::Request request;

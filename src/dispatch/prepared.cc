@@ -7,7 +7,6 @@
 #include "dispatch/wire.h"
 #include "hookstream/v1/event.pb.h"
 #include "provider/extract.h"
-#include "provider/multipart.h"
 #include "provider/presets.h"
 
 namespace hookstream::dispatch {
@@ -45,38 +44,6 @@ typing::Typed Untyped(std::string_view reason, std::string text) {
   return untyped;
 }
 
-// The fields of a multipart form as an urlencoded one, so that they are typed alike; files are no fields. nullopt:
-// malformed.
-std::optional<std::string> UrlencodedFields(const store::EventData& data) {
-  v1::Raw head;
-  if (!head.ParseFromString(data.raw_head)) return std::nullopt;
-  const auto boundary = provider::MultipartBoundary(head.content_type());
-  const auto parts = boundary ? provider::ParseMultipart(data.body, *boundary) : std::nullopt;
-  if (!parts) return std::nullopt;
-  std::string form;
-  for (const provider::MultipartPart& part : *parts) {
-    if (part.is_file) continue;
-    if (!form.empty()) form += '&';
-    form += EncodeFormText(part.name);
-    form += '=';
-    form += EncodeFormText(part.value);
-  }
-  return form;
-}
-
-// The JSON in a field of a form (Slack's interactivity, GitHub's form hooks), where a built-in preset says which field
-// that is. nullopt: the form itself is the document.
-std::optional<std::string> DocumentInForm(const store::EventData& data) {
-  v1::Event envelope;
-  v1::Raw head;
-  if (!envelope.ParseFromString(data.envelope) || !head.ParseFromString(data.raw_head)) return std::nullopt;
-  const provider::Provider* const preset = provider::FindPreset(envelope.verification().preset());
-  if (preset == nullptr) return std::nullopt;
-  std::string document;
-  provider::TypedDocument(*preset, head.content_type(), data.body, document);
-  return document.empty() ? std::nullopt : std::optional(std::move(document));
-}
-
 typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry& registry) {
   const auto convert = [&](typing::ContentKind kind, std::string_view document) {
     return typing::Convert(registry, data.provider, data.type, kind, document);
@@ -85,10 +52,20 @@ typing::Typed ConvertEvent(const store::EventData& data, const typing::Registry&
     case store::Content::kJson: return convert(typing::ContentKind::kJson, data.body);
     case store::Content::kForm:
     case store::Content::kMultipart: {
-      if (const auto document = DocumentInForm(data)) return convert(typing::ContentKind::kJson, *document);
-      if (data.content == store::Content::kForm) return convert(typing::ContentKind::kForm, data.body);
-      const std::optional<std::string> form = UrlencodedFields(data);
-      return form ? convert(typing::ContentKind::kForm, *form) : Untyped("malformed", "no multipart form");
+      // Which preset it was says the envelope, and only for built-in ones what that means.
+      v1::Event envelope;
+      const provider::Provider* const preset =
+          envelope.ParseFromString(data.envelope) ? provider::FindPreset(envelope.verification().preset()) : nullptr;
+      const bool in_field = preset != nullptr && preset->content.kind == provider::ContentRule::Kind::kFormField;
+      if (data.content == store::Content::kForm && !in_field) return convert(typing::ContentKind::kForm, data.body);
+      v1::Raw head;
+      std::string scratch;
+      std::optional<provider::FormDocument> document;
+      if (head.ParseFromString(data.raw_head)) {
+        document = provider::DocumentOfForm(preset, head.content_type(), data.body, scratch);
+      }
+      if (!document) return Untyped("malformed", "no multipart form");
+      return convert(document->is_json ? typing::ContentKind::kJson : typing::ContentKind::kForm, document->text);
     }
     case store::Content::kOpaque: break;
   }

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/time_text.h"
 
@@ -116,25 +117,32 @@ Extracted Extract(const Provider& provider, Context& context) {
   return out;
 }
 
-std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
-                               std::string& scratch) {
-  if (provider.content.kind != ContentRule::Kind::kFormField) return body;
-  // The items of a split body are JSON already.
-  for (const EventRule& rule : provider.events) {
-    if (!rule.split.empty()) return body;
-  }
+std::optional<FormDocument> DocumentOfForm(const Provider* preset, std::string_view content_type, std::string_view body,
+                                           std::string& scratch) {
   const HeaderView header{"content-type", content_type};
   Request request;
   request.headers = {&header, 1};
   request.body = body;
-  Context context(request, provider.content);
-  if (!context.IsForm()) return body;
-  for (const auto& [name, value] : context.Form()) {
-    if (name != provider.content.field) continue;
-    scratch = value;
-    return scratch;
+  const ContentRule form{ContentRule::Kind::kForm, {}};
+  Context context(request, form);
+  const bool multipart = context.BodyMedia() == Media::kMultipart;
+  if (!context.IsForm() || (multipart && !context.Parsed())) return std::nullopt;
+  // Of a body that was to be taken apart and could not be, the form is all that there is.
+  const bool split = preset != nullptr && std::any_of(preset->events.begin(), preset->events.end(),
+                                                      [](const EventRule& rule) { return !rule.split.empty(); });
+  if (preset != nullptr && preset->content.kind == ContentRule::Kind::kFormField && !split) {
+    for (const auto& [name, value] : context.Form()) {
+      if (name != preset->content.field) continue;
+      if (value.empty()) break;
+      scratch = value;
+      return FormDocument{true, scratch};
+    }
   }
-  return body;
+  if (!multipart) return FormDocument{false, body};
+  for (const auto& [name, value] : context.Form()) {
+    absl::StrAppend(&scratch, scratch.empty() ? "" : "&", EncodeFormText(name), "=", EncodeFormText(value));
+  }
+  return FormDocument{false, scratch};
 }
 
 }  // namespace hookstream::provider

@@ -57,9 +57,18 @@ const EventRule* FindEventRule(const Provider& provider, Context& context);
 
 Extracted Extract(const Provider& provider, Context& context);
 
-// What is to be typed of a form that was stored as it came: for `content: form.FIELD` the field's text (written to
-// `scratch`), otherwise `body` itself.
-std::string_view TypedDocument(const Provider& provider, std::string_view content_type, std::string_view body,
-                               std::string& scratch);
+// What is typed of a form.
+struct FormDocument {
+  // The JSON in the field that the preset names; otherwise the fields as application/x-www-form-urlencoded.
+  bool is_json = false;
+  // The body itself, or kept in the `scratch` of DocumentOfForm.
+  std::string_view text;
+};
+
+// Of a whole body, not of an item of it. `content_type` says which kind of form it is; of a multipart form the fields
+// are written as the other kind has them, without files. `preset` null: not known. nullopt: no form, or a malformed
+// multipart one.
+std::optional<FormDocument> DocumentOfForm(const Provider* preset, std::string_view content_type, std::string_view body,
+                                           std::string& scratch);
 
 }  // namespace hookstream::provider
