@@ -76,6 +76,12 @@ Context::Context(const Request& request, const ContentRule& content) : request_(
   if (const auto type = Header("content-type")) media_ = MediaOf(*type);
 }
 
+Context Context::OfNothing() {
+  static const Request kNothing;
+  static const ContentRule kNoContent{ContentRule::Kind::kNone, {}};
+  return Context(kNothing, kNoContent);
+}
+
 Context::~Context() = default;
 
 std::optional<std::string_view> Context::Header(std::string_view name) const {

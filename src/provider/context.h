@@ -53,6 +53,8 @@ class Context {
 
   // Both outlive the context.
   Context(const Request& request, const ContentRule& content);
+  // Over no request at all: for what reads the source's configuration alone.
+  static Context OfNothing();
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;

@@ -15,15 +15,8 @@
 namespace hookstream::verify {
 namespace {
 
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct StoreContextDeleter {
-  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
-};
-struct NamesDeleter {
-  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-};
+using StoreContextPtr = OpensslPtr<X509_STORE_CTX, X509_STORE_CTX_free>;
+using NamesPtr = OpensslPtr<GENERAL_NAMES, GENERAL_NAMES_free>;
 // Owns the list and not what is in it.
 struct StackDeleter {
   void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
@@ -35,7 +28,7 @@ std::string Text(const ASN1_STRING& text) {
 
 std::vector<std::string> Names(const X509& certificate) {
   std::vector<std::string> names;
-  const std::unique_ptr<GENERAL_NAMES, NamesDeleter> alternatives(
+  const NamesPtr alternatives(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; alternatives && i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(alternatives.get(), i);
@@ -59,12 +52,12 @@ absl::StatusOr<absl::Time> ToTime(const ASN1_TIME* time) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<CertificateRef>> ReadCertificates(std::string_view pem) {
-  const std::unique_ptr<BIO, BioDeleter> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  std::vector<CertificateRef> certificates;
+absl::StatusOr<std::vector<CertificatePtr>> ReadCertificates(std::string_view pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<CertificatePtr> certificates;
   while (bio && certificates.size() < kMaxCertificates) {
     // The callback keeps OpenSSL from asking a terminal for a password.
-    CertificateRef certificate(PEM_read_bio_X509(
+    CertificatePtr certificate(PEM_read_bio_X509(
         bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
     if (!certificate) break;
     certificates.push_back(std::move(certificate));
@@ -86,7 +79,7 @@ absl::StatusOr<Validity> ValidityOf(const X509& certificate) {
   return Validity{*not_before, *not_after};
 }
 
-absl::Status CheckCertificates(const std::vector<CertificateRef>& certificates, const CertificateRules& rules,
+absl::Status CheckCertificates(const std::vector<CertificatePtr>& certificates, const CertificateRules& rules,
                                X509_STORE* trust, absl::Time now) {
   X509* leaf = certificates.front().get();
   const auto validity = ValidityOf(*leaf);
@@ -104,7 +97,7 @@ absl::Status CheckCertificates(const std::vector<CertificateRef>& certificates, 
                                 : absl::OkStatus();
   }
   const std::unique_ptr<STACK_OF(X509), StackDeleter> others(sk_X509_new_null());
-  const std::unique_ptr<X509_STORE_CTX, StoreContextDeleter> context(X509_STORE_CTX_new());
+  const StoreContextPtr context(X509_STORE_CTX_new());
   if (!others || !context) return absl::ResourceExhaustedError("no memory for a certificate's chain");
   for (size_t i = 1; i < certificates.size(); ++i) sk_X509_push(others.get(), certificates[i].get());
   if (X509_STORE_CTX_init(context.get(), trust, leaf, others.get()) != 1) {

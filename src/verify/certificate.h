@@ -10,19 +10,15 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "provider/provider.h"
+#include "verify/openssl_ptr.h"
 
 namespace hookstream::verify {
-
-struct X509Deleter {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-using CertificateRef = std::unique_ptr<X509, X509Deleter>;
 
 inline constexpr size_t kMaxCertificates = 8;
 
 // The certificates of a PEM file, the leaf first; at most kMaxCertificates. INVALID_ARGUMENT: there is none, or one
 // that can't be read.
-absl::StatusOr<std::vector<CertificateRef>> ReadCertificates(std::string_view pem);
+absl::StatusOr<std::vector<CertificatePtr>> ReadCertificates(std::string_view pem);
 
 struct Validity {
   absl::Time not_before;
@@ -38,7 +34,7 @@ struct CertificateRules {
 
 // OK: the leaf is valid at the time, is made out to a name that matches, and its chain ends at a root in `trust`.
 // Without `chain_required` a leaf whose issuer was not sent along passes; one whose chain is there and wrong does not.
-absl::Status CheckCertificates(const std::vector<CertificateRef>& certificates, const CertificateRules& rules,
+absl::Status CheckCertificates(const std::vector<CertificatePtr>& certificates, const CertificateRules& rules,
                                X509_STORE* trust, absl::Time now);
 
 }  // namespace hookstream::verify

@@ -15,14 +15,13 @@ namespace {
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
-// ECMAScript's encodeURI: these stand for themselves, of the rest each byte is escaped.
-std::string EncodeUri(std::string_view text) {
-  constexpr std::string_view kKept = "-_.!~*'();/?:@&=+$,#";
+// Letters, digits and `kept` stand for themselves, of the rest each byte is escaped.
+std::string EscapeBytes(std::string_view text, std::string_view kept) {
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (absl::ascii_isalnum(byte) || kKept.find(c) != std::string_view::npos) {
+    if (absl::ascii_isalnum(byte) || kept.find(c) != std::string_view::npos) {
       out.push_back(c);
     } else {
       out.push_back('%');
@@ -33,23 +32,9 @@ std::string EncodeUri(std::string_view text) {
   return out;
 }
 
-// ECMAScript's encodeURIComponent.
-std::string EncodeUriComponent(std::string_view text) {
-  constexpr std::string_view kEscapedToo = ";/?:@&=+$,#";
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : EncodeUri(text)) {
-    if (kEscapedToo.find(c) == std::string_view::npos) {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    }
-  }
-  return out;
-}
+// ECMAScript's functions of these names.
+std::string EncodeUri(std::string_view text) { return EscapeBytes(text, "-_.!~*'();/?:@&=+$,#"); }
+std::string EncodeUriComponent(std::string_view text) { return EscapeBytes(text, "-_.!~*'()"); }
 
 // Contentful's canonical request, as @contentful/node-apps-toolkit makes it: method, path, the headers that
 // x-contentful-signed-headers lists (itself among them), body; the query is escaped twice.

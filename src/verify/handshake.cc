@@ -1,12 +1,12 @@
 #include "verify/handshake.h"
 
-#include <openssl/crypto.h>
 #include <re2/re2.h>
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "provider/encoding.h"
+#include "verify/compare.h"
 
 namespace hookstream::verify {
 namespace {
@@ -76,13 +76,6 @@ HandshakeReply Status(int status) {
   return reply;
 }
 
-bool Holds(const provider::Requirement& requirement, Context& context) {
-  const auto value = requirement.value.Text(context);
-  const auto expected = requirement.expected.Text(context);
-  return value && expected && value->size() == expected->size() &&
-         CRYPTO_memcmp(value->data(), expected->data(), value->size()) == 0;
-}
-
 bool Holds(const provider::TextMatch& match, Context& context) {
   const auto value = match.value.Text(context);
   return value && re2::RE2::FullMatch(re2::StringPiece(value->data(), value->size()), *match.pattern);
@@ -106,7 +99,7 @@ std::optional<Handshake> MatchHandshake(const Verifier& verifier, Context& conte
     context.bindings().secrets = &verifier.params();
     context.bindings().key = verifier.DecodedKey(key_id, now);
     const bool allowed = std::all_of(rule.require.begin(), rule.require.end(),
-                                     [&](const provider::Requirement& r) { return Holds(r, context); }) &&
+                                     [&](const provider::Requirement& r) { return verify::Holds(r, context); }) &&
                          std::all_of(rule.matches.begin(), rule.matches.end(),
                                      [&](const provider::TextMatch& m) { return Holds(m, context); });
     Handshake handshake;
@@ -132,9 +125,7 @@ std::optional<Handshake> MatchHandshake(const Verifier& verifier, Context& conte
 }
 
 HandshakeReply RenderReply(const provider::ReplyRule& rule) {
-  const provider::Request none;
-  const provider::ContentRule no_content{provider::ContentRule::Kind::kNone, {}};
-  Context context(none, no_content);
+  Context context = Context::OfNothing();
   // The loader has seen to it that the rule reads nothing.
   return Render(rule, context).value_or(Status(rule.status));
 }

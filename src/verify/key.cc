@@ -21,21 +21,13 @@ using provider::Scheme;
 
 constexpr size_t kEd25519Bytes = 32;
 
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct SignatureDeleter {
-  void operator()(ECDSA_SIG* signature) const { ECDSA_SIG_free(signature); }
-};
-struct DigestDeleter {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
+using SignaturePtr = OpensslPtr<ECDSA_SIG, ECDSA_SIG_free>;
 
 const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
 EVP_PKEY* ReadPublicKey(Scheme scheme, KeyForm form, std::string_view text, const std::string& decoded) {
   if (form == KeyForm::kPem) {
-    const std::unique_ptr<BIO, BioDeleter> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    const BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     return bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr) : nullptr;
   }
   if (form == KeyForm::kSpkiBase64) {
@@ -129,7 +121,7 @@ bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_vi
   if (!FitsScheme(scheme, key)) return false;
   std::string text;
   for (const std::string_view part : parts) text += part;
-  const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+  const DigestPtr context(EVP_MD_CTX_new());
   const EVP_MD* hash = SchemeHash(scheme);
   const bool ok = context && EVP_DigestVerifyInit(context.get(), nullptr, hash, nullptr, key) == 1 &&
                   EVP_DigestVerify(context.get(), Bytes(signature), signature.size(), Bytes(text), text.size()) == 1;
@@ -140,7 +132,7 @@ bool CheckPublicKey(Scheme scheme, EVP_PKEY* key, std::span<const std::string_vi
 
 std::optional<std::string> EcdsaToDer(std::string_view numbers) {
   if (numbers.size() != 64) return std::nullopt;
-  const std::unique_ptr<ECDSA_SIG, SignatureDeleter> signature(ECDSA_SIG_new());
+  const SignaturePtr signature(ECDSA_SIG_new());
   BIGNUM* r = BN_bin2bn(Bytes(numbers), 32, nullptr);
   BIGNUM* s = BN_bin2bn(Bytes(numbers.substr(32)), 32, nullptr);
   if (!signature || r == nullptr || s == nullptr || ECDSA_SIG_set0(signature.get(), r, s) != 1) {
@@ -158,8 +150,7 @@ std::optional<std::string> EcdsaToDer(std::string_view numbers) {
 
 std::optional<std::string> EcdsaFromDer(std::string_view der) {
   const unsigned char* at = Bytes(der);
-  const std::unique_ptr<ECDSA_SIG, SignatureDeleter> signature(
-      d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  const SignaturePtr signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   ERR_clear_error();
   if (!signature) return std::nullopt;
   std::string numbers(64, '\0');

@@ -12,12 +12,9 @@
 #include "absl/status/statusor.h"
 #include "provider/provider.h"
 #include "verify/hmac.h"
+#include "verify/openssl_ptr.h"
 
 namespace hookstream::verify {
-
-struct PublicKeyDeleter {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
 
 struct DecodedSecret {
   // What MACs and comparisons use; for public keys their encoded form.
@@ -25,7 +22,7 @@ struct DecodedSecret {
   // For the schemes of provider::IsHmac.
   std::unique_ptr<const MacKey> mac;
   // For the schemes of provider::IsPublicKey.
-  std::unique_ptr<EVP_PKEY, PublicKeyDeleter> public_key;
+  KeyPtr public_key;
 };
 
 // INVALID_ARGUMENT says which form the secret has to have; never the secret.

@@ -31,32 +31,22 @@ constexpr absl::Duration kFresh = absl::Seconds(10);
 // Longer than any fetch takes: one that nobody reported about is over then.
 constexpr absl::Duration kFetchLasts = absl::Seconds(60);
 
-struct ContextDeleter {
-  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
-};
-struct BuilderDeleter {
-  void operator()(OSSL_PARAM_BLD* builder) const { OSSL_PARAM_BLD_free(builder); }
-};
-struct ParamsDeleter {
-  void operator()(OSSL_PARAM* params) const { OSSL_PARAM_free(params); }
-};
-struct NumberDeleter {
-  void operator()(BIGNUM* number) const { BN_free(number); }
-};
-
-using KeyRef = std::unique_ptr<EVP_PKEY, PublicKeyDeleter>;
+using ContextPtr = OpensslPtr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using BuilderPtr = OpensslPtr<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using ParamsPtr = OpensslPtr<OSSL_PARAM, OSSL_PARAM_free>;
+using NumberPtr = OpensslPtr<BIGNUM, BN_free>;
 
 const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-KeyRef FromParams(const char* type, OSSL_PARAM_BLD* builder) {
-  const std::unique_ptr<OSSL_PARAM, ParamsDeleter> params(OSSL_PARAM_BLD_to_param(builder));
-  const std::unique_ptr<EVP_PKEY_CTX, ContextDeleter> context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+KeyPtr FromParams(const char* type, OSSL_PARAM_BLD* builder) {
+  const ParamsPtr params(OSSL_PARAM_BLD_to_param(builder));
+  const ContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   EVP_PKEY* key = nullptr;
   if (params && context && EVP_PKEY_fromdata_init(context.get()) == 1) {
     EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get());
   }
   ERR_clear_error();
-  return KeyRef(key);
+  return KeyPtr(key);
 }
 
 std::optional<std::string> Binary(element jwk, std::string_view name) {
@@ -65,16 +55,14 @@ std::optional<std::string> Binary(element jwk, std::string_view name) {
   return provider::DecodeBase64Url(text);
 }
 
-KeyRef RsaKey(element jwk) {
+KeyPtr RsaKey(element jwk) {
   const auto modulus = Binary(jwk, "n");
   const auto exponent = Binary(jwk, "e");
   // 2048 to 8192 bits: shorter is no security, longer is slow.
   if (!modulus || !exponent || modulus->size() < 256 || modulus->size() > 1024 || exponent->size() > 8) return nullptr;
-  const std::unique_ptr<BIGNUM, NumberDeleter> n(
-      BN_bin2bn(Bytes(*modulus), static_cast<int>(modulus->size()), nullptr));
-  const std::unique_ptr<BIGNUM, NumberDeleter> e(
-      BN_bin2bn(Bytes(*exponent), static_cast<int>(exponent->size()), nullptr));
-  const std::unique_ptr<OSSL_PARAM_BLD, BuilderDeleter> builder(OSSL_PARAM_BLD_new());
+  const NumberPtr n(BN_bin2bn(Bytes(*modulus), static_cast<int>(modulus->size()), nullptr));
+  const NumberPtr e(BN_bin2bn(Bytes(*exponent), static_cast<int>(exponent->size()), nullptr));
+  const BuilderPtr builder(OSSL_PARAM_BLD_new());
   if (!n || !e || !builder || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
     return nullptr;
@@ -82,7 +70,7 @@ KeyRef RsaKey(element jwk) {
   return FromParams("RSA", builder.get());
 }
 
-KeyRef P256Key(element jwk) {
+KeyPtr P256Key(element jwk) {
   std::string_view curve;
   const auto x = Binary(jwk, "x");
   const auto y = Binary(jwk, "y");
@@ -91,7 +79,7 @@ KeyRef P256Key(element jwk) {
     return nullptr;
   }
   const std::string point = absl::StrCat("\x04", *x, *y);
-  const std::unique_ptr<OSSL_PARAM_BLD, BuilderDeleter> builder(OSSL_PARAM_BLD_new());
+  const BuilderPtr builder(OSSL_PARAM_BLD_new());
   if (!builder || OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) != 1 ||
       OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1) {
     return nullptr;
@@ -202,7 +190,7 @@ absl::Status KeyRing::Put(const KeyRequest& request, std::string_view document, 
       }
       case Kind::kCertificate: break;
     }
-    HS_ASSIGN_OR_RETURN(const std::vector<CertificateRef> certificates, ReadCertificates(document));
+    HS_ASSIGN_OR_RETURN(const std::vector<CertificatePtr> certificates, ReadCertificates(document));
     HS_RETURN_IF_ERROR(
         CheckCertificates(certificates, {request.name_match.get(), request.chain_required}, trust_.get(), now));
     auto key = std::make_shared<FetchedKey>();

@@ -39,7 +39,7 @@ struct KeyRequest {
 };
 
 struct FetchedKey {
-  std::unique_ptr<EVP_PKEY, PublicKeyDeleter> key;
+  KeyPtr key;
   std::string id;
 };
 

@@ -17,18 +17,7 @@ namespace {
 using provider::KeyForm;
 using provider::Scheme;
 
-struct BioDeleter {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-struct DigestDeleter {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-struct CertificateDeleter {
-  void operator()(X509* certificate) const { X509_free(certificate); }
-};
-using Bio = std::unique_ptr<BIO, BioDeleter>;
-
-std::string Contents(const Bio& bio) {
+std::string Contents(const BioPtr& bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return {data, static_cast<size_t>(size)};
@@ -64,7 +53,7 @@ absl::StatusOr<std::string> RawPublicKey(EVP_PKEY* key) {
 
 // A certificate that says nothing but the key, in PEM, valid for ten years.
 std::string SelfSigned(EVP_PKEY* key) {
-  const std::unique_ptr<X509, CertificateDeleter> certificate(X509_new());
+  const CertificatePtr certificate(X509_new());
   X509* const x509 = certificate.get();
   Require(x509 != nullptr && X509_set_version(x509, X509_VERSION_3) == 1 &&
           ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) == 1 &&
@@ -74,7 +63,7 @@ std::string SelfSigned(EVP_PKEY* key) {
   const auto* const text = reinterpret_cast<const unsigned char*>("hookstream send");
   Require(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0) == 1 &&
           X509_set_issuer_name(x509, name) == 1 && X509_sign(x509, key, EVP_sha256()) > 0);
-  const Bio bio(BIO_new(BIO_s_mem()));
+  const BioPtr bio(BIO_new(BIO_s_mem()));
   Require(bio && PEM_write_bio_X509(bio.get(), x509) == 1);
   return Contents(bio);
 }
@@ -95,7 +84,7 @@ const provider::VerifyRule* PublicKeyRule(const provider::Provider& provider) {
 }
 
 absl::StatusOr<PrivateKey> PrivateKey::FromPem(std::string_view pem) {
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   EVP_PKEY* key = bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassphrase, nullptr) : nullptr;
   ERR_clear_error();
   if (key == nullptr) {
@@ -120,7 +109,7 @@ absl::StatusOr<PrivateKey> PrivateKey::Generate(Scheme scheme) {
 }
 
 std::string PrivateKey::Pem() const {
-  const Bio bio(BIO_new(BIO_s_mem()));
+  const BioPtr bio(BIO_new(BIO_s_mem()));
   Require(bio && PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   return Contents(bio);
 }
@@ -131,7 +120,7 @@ absl::StatusOr<std::string> PrivateKey::PublicKey(const provider::VerifyRule& ru
   std::string text;
   switch (rule.key_form) {
     case KeyForm::kPem: {
-      const Bio bio(BIO_new(BIO_s_mem()));
+      const BioPtr bio(BIO_new(BIO_s_mem()));
       Require(bio && PEM_write_bio_PUBKEY(bio.get(), key_.get()) == 1);
       text = Contents(bio);
       break;
@@ -157,7 +146,7 @@ absl::StatusOr<std::string> PrivateKey::Sign(Scheme scheme, std::span<const std:
   std::string text;
   for (const std::string_view part : parts) text += part;
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+  const DigestPtr context(EVP_MD_CTX_new());
   const EVP_MD* hash = SchemeHash(scheme);
   size_t size = 0;
   Require(context && EVP_DigestSignInit(context.get(), nullptr, hash, nullptr, key_.get()) == 1 &&

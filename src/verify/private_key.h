@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "provider/provider.h"
+#include "verify/openssl_ptr.h"
 
 namespace hookstream::verify {
 
@@ -36,12 +37,9 @@ class PrivateKey {
   absl::StatusOr<std::string> Sign(provider::Scheme scheme, std::span<const std::string_view> parts) const;
 
  private:
-  struct Deleter {
-    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  };
   explicit PrivateKey(EVP_PKEY* key) : key_(key) {}
 
-  std::unique_ptr<EVP_PKEY, Deleter> key_;
+  KeyPtr key_;
 };
 
 }  // namespace hookstream::verify

@@ -1,6 +1,5 @@
 #include "verify/verifier.h"
 
-#include <openssl/crypto.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include "provider/encoding.h"
 #include "provider/time_text.h"
 #include "verify/code.h"
+#include "verify/compare.h"
 #include "verify/jwt.h"
 #include "verify/key.h"
 #include "verify/tagged.h"
@@ -28,10 +28,6 @@ using provider::TimeUnit;
 using provider::VerifyRule;
 
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
-bool SameSecret(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 // A signature as it came, decoded; usually held without an allocation of its own.
 struct Candidates {
@@ -194,6 +190,9 @@ struct Verifier::State {
     std::vector<const provider::Requirement*> require;
     std::vector<const provider::ClaimRule*> claims;
     std::vector<NamedKey> keys;
+
+    // Its key comes from the ring.
+    bool Fetches() const { return rule->fetch && keys.empty(); }
   };
   // The keys that may be tried, by whether they are valid at the time.
   struct KeyChoice {
@@ -375,7 +374,7 @@ Reason Verifier::State::CheckSignature(const Rule& rule, Context& context, absl:
 
     bool text_missing = false;
     Match match;
-    if (rule.keys.empty() && spec.fetch) {
+    if (rule.Fetches()) {
       const auto fetched = Fetch(*spec.fetch, std::move(key_url), {}, ring, now, verdict);
       if (!fetched) return verdict.reason;
       if (Fits(spec, *fetched, candidates, context, text_missing)) match.fetched = fetched;
@@ -430,7 +429,7 @@ Reason Verifier::State::CheckToken(const Rule& rule, Context& context, absl::Tim
     return SameSecret(signature, key.key.mac->Compute({&input, 1}).view());
   };
   Match match;
-  if (rule.keys.empty() && spec.fetch) {
+  if (rule.Fetches()) {
     std::string key_url;
     if (const Reason reason = FindKeyUrl(rule, context, key_url); reason != Reason::kNone) return reason;
     if (token->key_id().empty()) return Reason::kTokenInvalid;
@@ -510,9 +509,7 @@ Verdict Verifier::State::Decide(const Rule& rule, Context& context, absl::Time n
     if (reason != Reason::kNone) return refuse(reason);
   }
   for (const provider::Requirement* requirement : rule.require) {
-    const auto value = requirement->value.Text(context);
-    const auto expected = requirement->expected.Text(context);
-    if (!value || !expected || !SameSecret(*value, *expected)) return refuse(Reason::kRequirementFailed);
+    if (!Holds(*requirement, context)) return refuse(Reason::kRequirementFailed);
   }
   verdict.ok = true;
   verdict.reason = Reason::kNone;
@@ -523,9 +520,7 @@ namespace {
 
 // False: the source's configuration alone says that the rule is never meant.
 bool MayApply(const provider::Condition& when, const Params& params) {
-  const provider::Request none;
-  const provider::ContentRule no_content{provider::ContentRule::Kind::kNone, {}};
-  Context context(none, no_content);
+  Context context = Context::OfNothing();
   context.bindings().secrets = &params;
   for (const provider::Condition::Test& test : when.tests) {
     const bool secret =
@@ -585,9 +580,7 @@ absl::StatusOr<std::unique_ptr<Verifier>> Verifier::Create(const provider::Provi
     rule.rule = &spec;
     rule.part = spec.part;
     if (!spec.prefix.empty()) {
-      const provider::Request none;
-      const provider::ContentRule no_content{provider::ContentRule::Kind::kNone, {}};
-      Context context(none, no_content);
+      Context context = Context::OfNothing();
       context.bindings().secrets = &state->params;
       rule.part.prefix = spec.prefix.Text(context).value_or("");
     }
@@ -649,7 +642,7 @@ const Params& Verifier::params() const { return state_->params; }
 
 bool Verifier::FetchesKeys() const {
   return std::any_of(state_->rules.begin(), state_->rules.end(),
-                     [](const State::Rule& rule) { return rule.rule->fetch && rule.keys.empty(); });
+                     [](const State::Rule& rule) { return rule.Fetches(); });
 }
 
 std::vector<std::string_view> Verifier::KeyIds() const {
