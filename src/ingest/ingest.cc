@@ -242,8 +242,7 @@ std::shared_ptr<const Ingest::Snapshot> Ingest::Current() const {
   return snapshot_;
 }
 
-absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std::vector<SourceConfig>& sources,
-                                                                      const LearntKeys& learnt) const {
+absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std::vector<SourceConfig>& sources) const {
   const auto before = Current();
   const absl::Time now = clock_.WallNow();
   auto after = std::make_shared<Snapshot>();
@@ -268,7 +267,7 @@ absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std:
       return invalid("learn_keys_until: its provider tells no keys");
     }
     std::vector<verify::Key> keys = config.keys;
-    if (const auto known = learnt.find(config.name); learns && known != learnt.end()) {
+    if (const auto known = learnt_.find(config.name); learns && known != learnt_.end()) {
       for (const LearntKey& key : known->second) keys.push_back({.id = key.id, .secret = key.secret});
     }
     if (config.dedupe_window < absl::ZeroDuration() || config.dedupe_window > kDedupeWindowMax) {
@@ -323,19 +322,17 @@ absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std:
   return after;
 }
 
-absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
-  MutexLock build_lock(build_mutex_);
-  HS_ASSIGN_OR_RETURN(auto after, Build(sources, learnt_));
-  configured_ = std::move(sources);
+absl::Status Ingest::Install(const std::vector<SourceConfig>& sources) {
+  HS_ASSIGN_OR_RETURN(auto after, Build(sources));
   MutexLock lock(mutex_);
   snapshot_ = std::move(after);
   return absl::OkStatus();
 }
 
-absl::Status Ingest::Rebuild() {
-  HS_ASSIGN_OR_RETURN(auto after, Build(configured_, learnt_));
-  MutexLock lock(mutex_);
-  snapshot_ = std::move(after);
+absl::Status Ingest::ReplaceSources(std::vector<SourceConfig> sources) {
+  MutexLock lock(build_mutex_);
+  HS_RETURN_IF_ERROR(Install(sources));
+  configured_ = std::move(sources);
   return absl::OkStatus();
 }
 
@@ -358,20 +355,19 @@ void Ingest::LearnKey(const std::string& source, std::string secret, absl::Time 
   {
     MutexLock lock(build_mutex_);
     std::vector<LearntKey>& keys = learnt_[source];
-    const auto same = [&](const LearntKey& known) { return known.secret == secret; };
+    const auto same = [&](const LearntKey& other) { return other.secret == secret; };
     const auto configured = std::find_if(configured_.begin(), configured_.end(),
                                          [&](const SourceConfig& config) { return config.name == source; });
     const size_t count = keys.size() + (configured == configured_.end() ? 0 : configured->keys.size());
-    if (std::any_of(keys.begin(), keys.end(), same)) {
-      // The provider asks again: it is known, or will be when the first request is answered.
-      key.id.clear();
-    } else if (count >= verify::kMaxKeys) {
+    // Where the provider asks again it is known, or will be when the first request is answered: then `key` has no id.
+    const bool known = std::any_of(keys.begin(), keys.end(), same);
+    if (!known && count >= verify::kMaxKeys) {
       status = absl::ResourceExhaustedError("the source has as many keys as one can have");
-    } else {
+    } else if (!known) {
       key = {LearntKeyId(now, keys), std::move(secret), absl::FromUnixMillis(absl::ToUnixMillis(now))};
       keys.push_back(key);
       // A secret that the preset can't use must not stand in the way of the others.
-      status = Rebuild();
+      status = Install(configured_);
       if (!status.ok()) keys.pop_back();
     }
     record = {LearntKeysRecord(source), EncodeLearntKeys(keys)};
@@ -381,7 +377,7 @@ void Ingest::LearnKey(const std::string& source, std::string secret, absl::Time 
     if (!stored.ok() && !id.empty()) {
       MutexLock lock(build_mutex_);
       std::erase_if(learnt_[source], [&](const LearntKey& known) { return known.id == id; });
-      stored.Update(Rebuild());
+      stored.Update(Install(configured_));
     }
     if (stored.ok() && !id.empty()) Log(LogLevel::kWarning, "key learnt", {{"source", source}, {"key", id}});
     std::move(done)(stored);
@@ -410,7 +406,7 @@ void Ingest::ForgetLearntKey(std::string_view source, std::string_view key_id,
       status = absl::NotFoundError("the source has no such learnt key");
     } else {
       record = {LearntKeysRecord(source), EncodeLearntKeys(found->second)};
-      status = Rebuild();
+      status = Install(configured_);
     }
   }
   if (!status.ok()) return std::move(done)(status);

@@ -236,10 +236,10 @@ class Ingest {
   // Keeps the key, and makes it count, before `done`.
   void LearnKey(const std::string& source, std::string secret, absl::Time now,
                 absl::AnyInvocable<void(absl::Status) &&> done);
-  absl::StatusOr<std::shared_ptr<const Snapshot>> Build(const std::vector<SourceConfig>& sources,
-                                                        const LearntKeys& learnt) const;
-  // The set of sources again, with the keys that are known now.
-  absl::Status Rebuild() HS_REQUIRES(build_mutex_);
+  absl::StatusOr<std::shared_ptr<const Snapshot>> Build(const std::vector<SourceConfig>& sources) const
+      HS_REQUIRES(build_mutex_);
+  // Makes this the set of sources, with the keys that are known now.
+  absl::Status Install(const std::vector<SourceConfig>& sources) HS_REQUIRES(build_mutex_);
   // What needs no body: nullptr for an unknown source; `refused` is set when the request goes no further.
   const Source* Check(const Snapshot& snapshot, std::string_view name, std::string_view method,
                       std::optional<Refused>& refused);
