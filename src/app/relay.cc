@@ -108,7 +108,10 @@ outbound::Options OutboundOptions(const Config::Outbound& outbound) {
   return options;
 }
 
-uint64_t RandomInstance();
+uint64_t RandomInstance() {
+  std::random_device random;
+  return uint64_t{random()} << 32 | random();
+}
 
 ingest::Options IngestOptions(const Config& config, outbound::Client& client) {
   ingest::Options options;
@@ -130,11 +133,6 @@ ingest::Options IngestOptions(const Config& config, outbound::Client& client) {
   // The client's start says why when they can't be read.
   options.trust = outbound::LoadTrust(config.outbound.ca_file).value_or(nullptr);
   return options;
-}
-
-uint64_t RandomInstance() {
-  std::random_device random;
-  return uint64_t{random()} << 32 | random();
 }
 
 }  // namespace
