@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "google/protobuf/util/time_util.h"
 #include "outbound/client.h"
 #include "outbound/url.h"
@@ -59,12 +60,6 @@ absl::StatusOr<Listen> ParseListen(const std::string& text) {
 }
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
-
-bool IsName(const std::string& text) {
-  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
 
 class Loader {
  public:

@@ -6,12 +6,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "base/units.h"
 
 namespace hookstream::app {
 namespace {
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
@@ -71,8 +70,8 @@ MapReader::MapReader(Problems& problems, YAML::Node node, std::string path, std:
       known_(known) {
   if (!node.IsDefined() || node.IsNull()) return;
   if (!node.IsMap()) {
-    problems_.Error(mark_,
-                    absl::StrCat(path_.empty() ? "the file" : path_, " must be a mapping, not ", Absl(KindName(node))));
+    problems_.Error(
+        mark_, absl::StrCat(path_.empty() ? "the file" : path_, " must be a mapping, not ", ToAbsl(KindName(node))));
     return;
   }
   for (const auto& pair : node) {
@@ -107,7 +106,7 @@ MapReader::~MapReader() {
 }
 
 std::string MapReader::PathOf(std::string_view key) const {
-  return path_.empty() ? std::string(key) : absl::StrCat(path_, ".", Absl(key));
+  return path_.empty() ? std::string(key) : absl::StrCat(path_, ".", ToAbsl(key));
 }
 
 const YAML::Node* MapReader::Find(std::string_view key) {
@@ -128,11 +127,11 @@ YAML::Mark MapReader::MarkOf(std::string_view key) const {
 }
 
 void MapReader::Error(std::string_view key, std::string_view message) {
-  problems_.Error(MarkOf(key), absl::StrCat(PathOf(key), ": ", Absl(message)));
+  problems_.Error(MarkOf(key), absl::StrCat(PathOf(key), ": ", ToAbsl(message)));
 }
 
 void MapReader::Warning(std::string_view key, std::string_view message) {
-  problems_.Warning(MarkOf(key), absl::StrCat(PathOf(key), ": ", Absl(message)));
+  problems_.Warning(MarkOf(key), absl::StrCat(PathOf(key), ": ", ToAbsl(message)));
 }
 
 std::optional<std::string> MapReader::Scalar(std::string_view key, std::string_view kind, std::string_view value) {
@@ -140,7 +139,7 @@ std::optional<std::string> MapReader::Scalar(std::string_view key, std::string_v
   const YAML::Node* node = Find(key);
   if (node == nullptr) return std::nullopt;
   if (!node->IsScalar()) {
-    Error(key, absl::StrCat("must be a single value (", Absl(kind), "), not ", Absl(KindName(*node))));
+    Error(key, absl::StrCat("must be a single value (", ToAbsl(kind), "), not ", ToAbsl(KindName(*node))));
     return std::nullopt;
   }
   return node->Scalar();
@@ -281,7 +280,7 @@ bool MapReader::Strings(std::string_view key, std::vector<std::string>& values, 
   const YAML::Node* node = Find(key);
   if (node == nullptr) return false;
   if (!node->IsSequence()) {
-    Error(key, absl::StrCat("must be a list, not ", Absl(KindName(*node))));
+    Error(key, absl::StrCat("must be a list, not ", ToAbsl(KindName(*node))));
     return true;
   }
   for (const YAML::Node& item : *node) {
@@ -314,7 +313,7 @@ bool MapReader::List(std::string_view key, const std::function<void(MapReader&)>
   }
   if (node == nullptr || node->IsNull()) return false;
   if (!node->IsSequence()) {
-    Error(key, absl::StrCat("must be a list, not ", Absl(KindName(*node))));
+    Error(key, absl::StrCat("must be a list, not ", ToAbsl(KindName(*node))));
     return true;
   }
   for (size_t i = 0; i < node->size(); ++i) {

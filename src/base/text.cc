@@ -1,6 +1,13 @@
 #include "base/text.h"
 
+#include <algorithm>
+
 namespace hookstream {
+
+bool IsName(std::string_view text) {
+  return !text.empty() && text.size() <= 63 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || IsDigit(c) || c == '-'; });
+}
 
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -35,7 +42,7 @@ std::string ReplaceBadUtf8(std::string_view text, std::string_view replacement) 
 }
 
 int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
+  if (IsDigit(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
@@ -71,7 +78,7 @@ std::string EncodeFormText(std::string_view text) {
   out.reserve(text.size());
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool alphanumeric = IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (alphanumeric || c == '*' || c == '-' || c == '.' || c == '_') {
       out.push_back(c);
     } else if (c == ' ') {

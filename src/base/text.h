@@ -5,7 +5,18 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/string_view.h"
+
 namespace hookstream {
+
+// Debian's abseil has a string_view of its own.
+inline absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+// In any locale.
+inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// What a source or a subscription may be called: 1 to 63 characters of [a-z0-9-].
+bool IsName(std::string_view text);
 
 // Length of the well-formed UTF-8 character (RFC 3629) at the front of `text`, 0 when there is none. `text` is not
 // empty.

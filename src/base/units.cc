@@ -7,11 +7,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace hookstream {
 namespace {
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 struct Unit {
   std::string_view name;
@@ -38,14 +37,14 @@ constexpr std::array<Unit, 9> kByteUnits = {{{"B", 1},
 
 bool ParseWholeNumber(std::string_view text, int64_t& value) {
   if (text.empty() || (text.size() > 1 && text[0] == '0')) return false;
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
-  return absl::SimpleAtoi(Absl(text), &value);
+  if (!std::all_of(text.begin(), text.end(), IsDigit)) return false;
+  return absl::SimpleAtoi(ToAbsl(text), &value);
 }
 
 absl::StatusOr<absl::Duration> ParseDurationText(std::string_view text) {
   const auto bad = [&] {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", Absl(text), "' is no duration: write a whole number with a unit (ms, s, m, h, d), e.g. 30s"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", ToAbsl(text), "' is no duration: write a whole number with a unit (ms, s, m, h, d), e.g. 30s"));
   };
   if (text == "0") return absl::ZeroDuration();
   std::string_view rest = text;
@@ -73,7 +72,7 @@ std::string DurationText(absl::Duration duration) {
     const int64_t whole = absl::IDivDuration(duration, absl::Nanoseconds(unit->scale), &rest);
     // 72h is how people write it; 3d would be as true.
     if (rest == absl::ZeroDuration() && whole > 0 && !(unit->name == "d" && whole < 7)) {
-      return absl::StrCat(whole, Absl(unit->name));
+      return absl::StrCat(whole, ToAbsl(unit->name));
     }
   }
   return absl::FormatDuration(duration);
@@ -87,7 +86,7 @@ absl::StatusOr<int64_t> ParseBytesText(std::string_view text) {
   if (!ParseWholeNumber(text.substr(0, digits), number) || unit == kByteUnits.end() ||
       number > std::numeric_limits<int64_t>::max() / unit->scale) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", Absl(text), "' is no size: write a whole number with a unit (B, KiB, MiB, GiB, TiB), e.g. 25MiB"));
+        "'", ToAbsl(text), "' is no size: write a whole number with a unit (B, KiB, MiB, GiB, TiB), e.g. 25MiB"));
   }
   return number * unit->scale;
 }
@@ -95,7 +94,7 @@ absl::StatusOr<int64_t> ParseBytesText(std::string_view text) {
 std::string BytesText(int64_t bytes) {
   for (size_t i = 5; i-- > 0;) {
     if (bytes >= kByteUnits[i].scale && bytes % kByteUnits[i].scale == 0) {
-      return absl::StrCat(bytes / kByteUnits[i].scale, Absl(kByteUnits[i].name));
+      return absl::StrCat(bytes / kByteUnits[i].scale, ToAbsl(kByteUnits[i].name));
     }
   }
   return absl::StrCat(bytes, "B");

@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hookstream::cli {
 namespace {
@@ -24,8 +25,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 constexpr uint64_t kAnswerBytesMax = 1 << 20;
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
 
@@ -37,14 +36,14 @@ std::string HttpUrl::Authority() const {
 absl::StatusOr<HttpUrl> ParseHttpUrl(std::string_view url) {
   HttpUrl parsed;
   std::string_view rest = url;
-  if (absl::StartsWith(Absl(url), "https://")) {
+  if (absl::StartsWith(ToAbsl(url), "https://")) {
     parsed.tls = true;
     rest.remove_prefix(8);
-  } else if (absl::StartsWith(Absl(url), "http://")) {
+  } else if (absl::StartsWith(ToAbsl(url), "http://")) {
     rest.remove_prefix(7);
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", Absl(url), "' is no URL: it must begin with http:// or https://"));
+        absl::StrCat("'", ToAbsl(url), "' is no URL: it must begin with http:// or https://"));
   }
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   rest.remove_prefix(authority.size());
@@ -55,14 +54,14 @@ absl::StatusOr<HttpUrl> ParseHttpUrl(std::string_view url) {
   parsed.port = has_port ? authority.substr(colon + 1) : parsed.tls ? "443" : "80";
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   parsed.host = host;
-  parsed.target = rest.empty() || rest.front() != '/' ? absl::StrCat("/", Absl(rest)) : std::string(rest);
+  parsed.target = rest.empty() || rest.front() != '/' ? absl::StrCat("/", ToAbsl(rest)) : std::string(rest);
   for (const char c : url) {
     if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f)
       return absl::InvalidArgumentError("a URL has no spaces and no control characters");
   }
   if (parsed.host.empty() || parsed.port.empty() || host.find('@') != std::string_view::npos ||
       parsed.port.find_first_not_of("0123456789") != std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat("'", Absl(url), "' is no URL of the form http://host:port/path"));
+    return absl::InvalidArgumentError(absl::StrCat("'", ToAbsl(url), "' is no URL of the form http://host:port/path"));
   }
   return parsed;
 }

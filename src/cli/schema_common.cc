@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/text.h"
 #include "cli/json_text.h"
 #include "cli/provider_option.h"
 #include "provider/context.h"
@@ -26,8 +27,6 @@ namespace pb = google::protobuf;
 
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 constexpr std::string_view kJsonType = "application/json";
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 bool LooksLikeJson(std::string_view body) {
   const size_t first = body.find_first_not_of(" \t\r\n");
@@ -148,7 +147,7 @@ std::vector<Payload> PayloadReader::Read(const std::string& body, const std::str
   std::string_view content_type;
   for (const std::string& header : headers_) {
     headers.push_back(ParseHeaderOption(header));
-    if (absl::EqualsIgnoreCase(Absl(headers.back().name), "content-type")) content_type = headers.back().value;
+    if (absl::EqualsIgnoreCase(ToAbsl(headers.back().name), "content-type")) content_type = headers.back().value;
   }
   if (content_type.empty()) {
     const bool form =

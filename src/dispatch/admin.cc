@@ -14,7 +14,6 @@
 namespace hookstream::dispatch {
 namespace {
 
-constexpr int32_t kPageDefault = 50, kPageMax = 1'000;
 constexpr int64_t kPageBytesMax = 3 << 20;  // with the typed payloads below gRPC's default of 4 MiB in general
 constexpr int64_t kJobStepEvents = 1'000;
 constexpr int64_t kPerSecondMax = 100'000;
@@ -48,13 +47,6 @@ bool Matches(const Query& query, const store::EventMeta& meta) {
          query.filter.Matches({.source = meta.source, .provider = meta.provider, .type = meta.type});
 }
 
-absl::StatusOr<int64_t> PageSize(int32_t size) {
-  if (size == 0) return kPageDefault;
-  if (size < 1 || size > kPageMax)
-    return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kPageMax));
-  return size;
-}
-
 std::string PageToken(Seq next) { return absl::StrCat("p", next); }
 // Nothing: the first page.
 absl::StatusOr<std::optional<Seq>> ReadPageToken(const std::string& token) {
@@ -78,7 +70,7 @@ template <typename Request>
 absl::StatusOr<ListRequest> ReadListRequest(const Request& request) {
   ListRequest list;
   HS_ASSIGN_OR_RETURN(list.query, CompileQuery(request.query()));
-  HS_ASSIGN_OR_RETURN(list.size, PageSize(request.page_size()));
+  HS_ASSIGN_OR_RETURN(list.size, ReadPageSize(request.page_size()));
   HS_ASSIGN_OR_RETURN(list.token, ReadPageToken(request.page_token()));
   HS_ASSIGN_OR_RETURN(list.view, CompileView(request.view(), v1::VIEW_METADATA));
   return list;

@@ -20,7 +20,6 @@ namespace {
 
 // Ids of private subscriptions; the store's own are below.
 constexpr uint64_t kEphemeralIds = uint64_t{1} << 63;
-constexpr int32_t kPageDefault = 50, kPageMax = 1'000;
 constexpr int32_t kFetchDefault = 100, kFetchMax = 1'000;
 constexpr int64_t kFetchBytesDefault = 3 << 20, kFetchBytesMin = 1 << 10, kFetchBytesMax = 64 << 20;
 
@@ -467,10 +466,8 @@ void Dispatcher::GetSubscription(const std::string& name, Done<v1::SubscriptionI
 
 void Dispatcher::ListSubscriptions(const v1::ListSubscriptionsRequest& request,
                                    Done<v1::ListSubscriptionsResponse> done) {
-  const int32_t size = request.page_size() == 0 ? kPageDefault : request.page_size();
-  if (size < 1 || size > kPageMax) {
-    return std::move(done)(absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kPageMax)));
-  }
+  const auto size = ReadPageSize(request.page_size());
+  if (!size.ok()) return std::move(done)(size.status());
   if (!request.page_token().empty() && !ValidateName("page_token", request.page_token()).ok()) {
     return std::move(done)(absl::InvalidArgumentError("page_token: is none that this call gave"));
   }
@@ -487,7 +484,7 @@ void Dispatcher::ListSubscriptions(const v1::ListSubscriptionsRequest& request,
   {
     MutexLock lock(state_->mutex);
     auto it = state_->known.upper_bound(request.page_token());
-    for (; it != state_->known.end() && page.size() < static_cast<size_t>(size); ++it) page.push_back(it->second);
+    for (; it != state_->known.end() && page.size() < static_cast<size_t>(*size); ++it) page.push_back(it->second);
     MutexLock gathering_lock(gathering->mutex);
     if (it != state_->known.end()) gathering->response.set_next_page_token(page.back().record.name);
     for (size_t i = 0; i < page.size(); ++i) gathering->response.add_subscriptions();

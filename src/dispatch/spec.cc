@@ -7,14 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hookstream::dispatch {
 namespace {
 
-absl::string_view Abs(std::string_view text) { return {text.data(), text.size()}; }
-
 absl::Status FieldError(std::string_view field, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(Abs(field), ": ", Abs(what)));
+  return absl::InvalidArgumentError(absl::StrCat(ToAbsl(field), ": ", ToAbsl(what)));
 }
 
 // Of [least, most].
@@ -47,9 +46,13 @@ constexpr int kHeldIdsMax = 10'000;
 }  // namespace
 
 absl::Status ValidateName(std::string_view field, std::string_view name) {
-  bool good = !name.empty() && name.size() <= 63;
-  for (const char c : name) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-');
-  return good ? absl::OkStatus() : FieldError(field, "must be 1 to 63 characters of [a-z0-9-]");
+  return IsName(name) ? absl::OkStatus() : FieldError(field, "must be 1 to 63 characters of [a-z0-9-]");
+}
+
+absl::StatusOr<int32_t> ReadPageSize(int32_t page_size) {
+  if (page_size == 0) return 50;
+  HS_RETURN_IF_ERROR(ReadCount("page_size", page_size, 1, 1'000).status());
+  return page_size;
 }
 
 absl::StatusOr<Spec> CompileSpec(const v1::Subscription& message, absl::Duration resume_grace) {

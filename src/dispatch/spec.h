@@ -30,6 +30,8 @@ struct Spec {
 absl::StatusOr<Spec> CompileSpec(const v1::Subscription& message, absl::Duration resume_grace);
 // 1 to 63 characters of [a-z0-9-].
 absl::Status ValidateName(std::string_view field, std::string_view name);
+// Of a list's page: 1 to 1000, 0 for 50.
+absl::StatusOr<int32_t> ReadPageSize(int32_t page_size);
 
 // What the store keeps: opaque bytes.
 struct StoredSpec {

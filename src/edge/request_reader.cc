@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "base/text.h"
 
 namespace hookstream::edge {
 namespace {
@@ -17,13 +18,12 @@ namespace http = boost::beast::http;
 constexpr size_t kFirstBufferBytes = 4 << 10;
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 // "http://host/path" -> "/path" (RFC 9112, 3.2.2). Empty: neither that nor the origin form.
 std::string_view OriginForm(std::string_view target) {
   if (target.starts_with('/')) return target;
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!absl::StartsWithIgnoreCase(Absl(target), Absl(scheme))) continue;
+    if (!absl::StartsWithIgnoreCase(ToAbsl(target), ToAbsl(scheme))) continue;
     const size_t path = target.find('/', scheme.size());
     return path == std::string_view::npos ? std::string_view("/") : target.substr(path);
   }
@@ -46,7 +46,7 @@ void RequestReader::Parser::on_field_impl(http::field field, view name, view val
   text.append(name.data(), name.size()).append(value.data(), value.size());
   if (reader_.lines_.size() > reader_.limits_.head_lines_max) ec = http::error::header_limit;
   // The parser ignores codings that it does not know, and would take the body for the next request.
-  if (field == http::field::transfer_encoding && !absl::EqualsIgnoreCase(Absl(View(value)), "chunked")) {
+  if (field == http::field::transfer_encoding && !absl::EqualsIgnoreCase(ToAbsl(View(value)), "chunked")) {
     ec = http::error::bad_transfer_encoding;
   }
 }
@@ -252,10 +252,10 @@ bool RequestReader::FinishHead() {
     at = line.name_at;
     const Header header{text.substr(at, line.name_bytes), text.substr(at + line.name_bytes, line.value_bytes)};
     headers_.push_back(header);
-    if (absl::EqualsIgnoreCase(Absl(header.name), "host")) {
+    if (absl::EqualsIgnoreCase(ToAbsl(header.name), "host")) {
       ++hosts;
-    } else if (absl::EqualsIgnoreCase(Absl(header.name), "expect")) {
-      const bool known = absl::EqualsIgnoreCase(Absl(header.value), "100-continue");
+    } else if (absl::EqualsIgnoreCase(ToAbsl(header.name), "expect")) {
+      const bool known = absl::EqualsIgnoreCase(ToAbsl(header.value), "100-continue");
       expects_continue_ = expects_continue_ || known;
       expects_other = expects_other || !known;
     }

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "hookstream/v1/event.pb.h"
 #include "ingest/key_fetcher.h"
 #include "ingest/metrics.h"
@@ -33,15 +34,6 @@ constexpr absl::Duration kRetryWhenUnavailable = absl::Seconds(5);
 // Under which the hits of all fetched keys are counted.
 constexpr std::string_view kFetchedKeyId = "fetched";
 
-// abseil's string view is not std's in this build.
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
-
-bool IsSourceName(std::string_view name) {
-  return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-}
-
 bool IsAscii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -59,7 +51,7 @@ void WriteText(WireWriter& writer, int field, std::string_view text) {
 std::string_view OnlyHeader(std::span<const Header> headers, std::string_view name) {
   std::string_view found;
   for (const Header& header : headers) {
-    if (!absl::EqualsIgnoreCase(Absl(header.name), Absl(name))) continue;
+    if (!absl::EqualsIgnoreCase(ToAbsl(header.name), ToAbsl(name))) continue;
     if (found.data() != nullptr) return {};
     found = header.value;
   }
@@ -137,7 +129,7 @@ Shared WriteShared(const SourceConfig& source, std::string_view method, std::str
   shared.raw_head.reserve(bytes);
   WireWriter raw(shared.raw_head);
   for (const Header& header : headers) {
-    if (absl::EqualsIgnoreCase(Absl(header.name), "content-type")) {
+    if (absl::EqualsIgnoreCase(ToAbsl(header.name), "content-type")) {
       WriteText(raw, v1::Raw::kContentTypeFieldNumber, header.value);
       break;
     }
@@ -194,7 +186,7 @@ struct Ingest::Snapshot {
   // absl::flat_hash_map finds std::string_view only through the std hash of std::string keys: given here.
   struct Hash {
     using is_transparent = void;
-    size_t operator()(std::string_view text) const { return absl::HashOf(Absl(text)); }
+    size_t operator()(std::string_view text) const { return absl::HashOf(ToAbsl(text)); }
   };
   const Source* Find(std::string_view name) const {
     const auto it = sources.find(name);
@@ -248,9 +240,9 @@ absl::StatusOr<std::shared_ptr<const Ingest::Snapshot>> Ingest::Build(const std:
   auto after = std::make_shared<Snapshot>();
   for (const SourceConfig& config : sources) {
     const auto invalid = [name = config.name](std::string_view what) {
-      return absl::InvalidArgumentError(absl::StrCat("source \"", name, "\": ", Absl(what)));
+      return absl::InvalidArgumentError(absl::StrCat("source \"", name, "\": ", ToAbsl(what)));
     };
-    if (!IsSourceName(config.name)) return invalid("a name has 1 to 63 characters of [a-z0-9-]");
+    if (!IsName(config.name)) return invalid("a name has 1 to 63 characters of [a-z0-9-]");
     if (after->Find(config.name) != nullptr) return invalid("is there twice");
     if (config.preset == nullptr) return invalid("has no provider");
     const provider::Provider& preset = *config.preset;

@@ -5,16 +5,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 
 namespace hookstream::ingest {
-namespace {
 
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
-
-}  // namespace
-
-std::string LearntKeysRecord(std::string_view source) { return absl::StrCat(Absl(kLearntKeysPrefix), Absl(source)); }
+std::string LearntKeysRecord(std::string_view source) {
+  return absl::StrCat(ToAbsl(kLearntKeysPrefix), ToAbsl(source));
+}
 
 std::string_view LearntKeysSource(std::string_view record) { return record.substr(kLearntKeysPrefix.size()); }
 
@@ -29,7 +27,7 @@ std::string EncodeLearntKeys(const std::vector<LearntKey>& keys) {
 
 absl::StatusOr<std::vector<LearntKey>> ParseLearntKeys(std::string_view text) {
   std::vector<LearntKey> keys;
-  for (const absl::string_view line : absl::StrSplit(Absl(text), '\n', absl::SkipEmpty())) {
+  for (const absl::string_view line : absl::StrSplit(ToAbsl(text), '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
     int64_t millis = 0;
     std::optional<std::string> secret;

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hookstream::outbound {
 namespace {
@@ -19,8 +20,6 @@ constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr std::array<std::string_view, 14> kOwnHeaders = {
     "accept-encoding", "connection", "content-encoding", "content-length",    "content-type", "expect",     "host",
     "keep-alive",      "te",         "trailer",          "transfer-encoding", "upgrade",      "user-agent", "cookie"};
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 // RFC 9110, 5.6.2.
 bool IsToken(std::string_view text) {
@@ -66,7 +65,7 @@ absl::StatusOr<std::string> RequestText(const Request& request, const Url& url, 
   if (request.body.size() > kBodyBytesMax) return absl::InvalidArgumentError("the request's body is larger than 64KiB");
   std::string text =
       absl::StrCat(post ? "POST " : "GET ", url.target, " HTTP/1.1\r\nHost: ", url.host,
-                   "\r\nUser-Agent: ", Absl(user_agent), "\r\nAccept-Encoding: identity\r\nConnection: close\r\n");
+                   "\r\nUser-Agent: ", ToAbsl(user_agent), "\r\nAccept-Encoding: identity\r\nConnection: close\r\n");
   for (const auto& [name, value] : request.headers) absl::StrAppend(&text, name, ": ", value, "\r\n");
   if (!request.content_type.empty()) absl::StrAppend(&text, "Content-Type: ", request.content_type, "\r\n");
   if (post) absl::StrAppend(&text, "Content-Length: ", request.body.size(), "\r\n");

@@ -16,10 +16,7 @@ constexpr std::string_view kScheme = "https://";
 constexpr size_t kHostBytesMax = 253;
 constexpr size_t kLabelBytesMax = 63;
 
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
-
 bool IsLetter(char c) { return c >= 'a' && c <= 'z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 bool IsLabel(std::string_view label) {
   return !label.empty() && label.size() <= kLabelBytesMax && label.front() != '-' && label.back() != '-' &&
@@ -44,7 +41,7 @@ bool IsTarget(std::string_view target) {
 bool IsDotSegment(std::string_view segment) {
   int dots = 0;
   while (!segment.empty()) {
-    const size_t bytes = segment.front() == '.' ? 1 : absl::StartsWithIgnoreCase(Absl(segment), "%2e") ? 3 : 0;
+    const size_t bytes = segment.front() == '.' ? 1 : absl::StartsWithIgnoreCase(ToAbsl(segment), "%2e") ? 3 : 0;
     if (bytes == 0) return false;
     segment.remove_prefix(bytes);
     ++dots;
@@ -66,7 +63,7 @@ bool HasDotSegment(std::string_view path) {
 absl::StatusOr<std::string> ParseHost(std::string_view host) {
   if (host.empty()) return absl::InvalidArgumentError("the host is missing");
   if (host.size() > kHostBytesMax) return absl::InvalidArgumentError("the host is longer than 253 characters");
-  std::string name = absl::AsciiStrToLower(Absl(host));
+  std::string name = absl::AsciiStrToLower(ToAbsl(host));
   std::string_view rest = name;
   for (int labels = 1;; ++labels) {
     const size_t dot = rest.find('.');
@@ -90,7 +87,7 @@ absl::StatusOr<Url> ParseUrl(std::string_view url) {
   if (url.size() > kUrlBytesMax) {
     return absl::InvalidArgumentError(absl::StrCat("the URL is longer than ", kUrlBytesMax, " bytes"));
   }
-  if (!absl::StartsWithIgnoreCase(Absl(url), Absl(kScheme))) {
+  if (!absl::StartsWithIgnoreCase(ToAbsl(url), ToAbsl(kScheme))) {
     return absl::InvalidArgumentError("the URL does not begin with https://");
   }
   url.remove_prefix(kScheme.size());
@@ -105,7 +102,7 @@ absl::StatusOr<Url> ParseUrl(std::string_view url) {
   HS_ASSIGN_OR_RETURN(parsed.host, ParseHost(authority));
   if (url.find('#') != std::string_view::npos) return absl::InvalidArgumentError("the URL has a fragment");
   if (!IsTarget(url)) return absl::InvalidArgumentError("the URL has characters that RFC 3986 does not have");
-  parsed.target = absl::StrCat(url.starts_with('/') ? "" : "/", Absl(url));
+  parsed.target = absl::StrCat(url.starts_with('/') ? "" : "/", ToAbsl(url));
   if (HasDotSegment(parsed.path())) return absl::InvalidArgumentError("the URL's path has . or .. in it");
   return parsed;
 }

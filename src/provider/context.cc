@@ -15,8 +15,6 @@
 namespace hookstream::provider {
 namespace {
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 Parameters ParseParameters(std::string_view text) {
   Parameters parameters;
   while (!text.empty()) {

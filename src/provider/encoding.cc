@@ -14,8 +14,6 @@
 namespace hookstream::provider {
 namespace {
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 constexpr std::array<int8_t, 256> Base64Table(char char62, char char63) {
   std::array<int8_t, 256> table{};
   table.fill(-1);

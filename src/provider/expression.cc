@@ -19,8 +19,6 @@
 namespace hookstream::provider {
 namespace {
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 std::string Hmac(const EVP_MD* hash, std::string_view key, std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
   unsigned int size = 0;

@@ -7,11 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace hookstream::provider {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 constexpr std::string_view kJsonSpace = " \t\r\n";
 constexpr size_t kMaxDocumentBytes = size_t{64} << 20;

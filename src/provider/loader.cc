@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 #include "provider/suggest.h"
 
 namespace hookstream::provider {
@@ -25,8 +26,6 @@ namespace {
 
 constexpr size_t kMaxFileBytes = size_t{256} << 10;
 constexpr int kMaxDepth = 32;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // Thrown and caught in this file only: yaml-cpp throws anyway, and a schema read by nested functions is half as long
 // this way.

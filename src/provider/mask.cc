@@ -4,13 +4,12 @@
 #include <iterator>
 
 #include "absl/strings/match.h"
+#include "base/text.h"
 #include "provider/json_document.h"
 #include "provider/multipart.h"
 
 namespace hookstream::provider {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // Who reads it can send requests of his own: what is compared, and a token that does not say which body it is for.
 bool IsCredential(const VerifyRule& rule) {
@@ -72,8 +71,7 @@ void MaskJson(const std::vector<std::string>& split, const std::vector<std::stri
       std::fill(begin + 1, end - 1, '*');
     } else {
       // A number stays one.
-      std::replace_if(
-          begin, end, [](char c) { return c >= '0' && c <= '9'; }, '1');
+      std::replace_if(begin, end, IsDigit, '1');
     }
   });
 }

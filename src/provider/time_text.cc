@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
+#include "base/text.h"
 
 namespace hookstream::provider {
 namespace {
@@ -18,8 +19,6 @@ constexpr size_t kMaxIsoBytes = 40;
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::array<std::string_view, 7> kWeekdays = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Nanoseconds of ".123", cut after the ninth digit.
 std::optional<int64_t> ParseFraction(std::string_view digits) {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace hookstream::schema {
 namespace {
@@ -70,8 +71,6 @@ absl::StatusOr<Json> FromDom(simdjson::dom::element element) {
   }
   return absl::InternalError("a JSON value of no type");
 }
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // By the grammar of JSON, which is what YAML's core schema calls a number but for octal and hexadecimal.
 bool IsNumber(std::string_view text) {

@@ -16,7 +16,6 @@ namespace {
 
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The code point of the character that `text` begins with; `length` is from Utf8Length.
 uint32_t CodePoint(std::string_view text, size_t length) {

@@ -6,12 +6,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "base/text.h"
 #include "typing/scalars.h"
 
 namespace hookstream::schema {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 // RFC 3339 with a time of day and a zone: a date alone is no instant, and a time without a zone is anybody's.

@@ -78,10 +78,6 @@ bool HasProperties(const Json& schema) {
   return properties != nullptr && !properties->members().empty();
 }
 
-void AddOnce(std::vector<const Json*>& list, const Json* node) {
-  if (std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
-}
-
 // The names in `type`, or those that the other keywords tell when there is none.
 std::vector<std::string> TypesOf(const Json& schema) {
   std::vector<std::string> types;
@@ -207,6 +203,10 @@ const Json* FindAnchor(const Json& from, std::string_view name) {
 }
 
 }  // namespace
+
+void AddOnce(std::vector<const Json*>& list, const Json* node) {
+  if (std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
+}
 
 absl::StatusOr<std::unique_ptr<SchemaSet>> SchemaSet::Parse(const std::vector<TextFile>& files) {
   std::unique_ptr<SchemaSet> set(new SchemaSet);

@@ -58,6 +58,9 @@ struct Shape {
   void Merge(const Shape& other);
 };
 
+// Unless it is there.
+void AddOnce(std::vector<const Json*>& list, const Json* node);
+
 class SchemaSet {
  public:
   // INVALID_ARGUMENT: a file that is no JSON or YAML, or no schema.

@@ -24,10 +24,6 @@ constexpr size_t kUnionNameMax = 48;
 constexpr size_t kSharedFieldsMin = 2;
 constexpr size_t kSharedWithDefinitionFieldsMin = 4;
 
-void AddOnce(std::vector<const Json*>& list, const Json* node) {
-  if (std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
-}
-
 // The one field that all scalars of a value fill.
 Reader ScalarReader(const Shape& shape) {
   Reader out;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -27,8 +28,6 @@ namespace hookstream::typing {
 namespace {
 
 namespace pb = google::protobuf;
-
-absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 template <typename... Args>
 absl::Status Bad(const Args&... args) {
@@ -48,7 +47,7 @@ std::string Serialized(const pb::Message& message) {
 
 std::string Fingerprint(std::string_view bytes) {
   const Hash128 hash = HashOf(bytes);
-  return absl::BytesToHexString(View(hash.AsBytes().substr(0, 8)));
+  return absl::BytesToHexString(ToAbsl(hash.AsBytes().substr(0, 8)));
 }
 
 // Files that a user's set brings along for its imports only.
@@ -319,12 +318,12 @@ absl::StatusOr<std::shared_ptr<const Registry>> Registry::Build(const RegistryOp
   auto& providers = registry->index_->providers;
   for (const auto& mapping : mappings) {
     Index::Provider& provider = providers[mapping->provider];
-    if (const std::string_view head = mapping->pattern.head(); !head.empty()) provider.by_head[View(head)];
+    if (const std::string_view head = mapping->pattern.head(); !head.empty()) provider.by_head[ToAbsl(head)];
   }
   for (const auto& mapping : mappings) {
     Index::Provider& provider = providers[mapping->provider];
     if (const std::string_view head = mapping->pattern.head(); !head.empty()) {
-      provider.by_head[View(head)].push_back(mapping.get());
+      provider.by_head[ToAbsl(head)].push_back(mapping.get());
     } else {
       provider.wild.push_back(mapping.get());
       for (auto& [_, list] : provider.by_head) list.push_back(mapping.get());
@@ -336,10 +335,10 @@ absl::StatusOr<std::shared_ptr<const Registry>> Registry::Build(const RegistryOp
 const std::vector<const Mapping*>& Registry::Candidates(std::string_view provider, std::string_view type,
                                                         std::vector<const Mapping*>& scratch) const {
   scratch.clear();
-  const auto found = index_->providers.find(View(provider));
+  const auto found = index_->providers.find(ToAbsl(provider));
   if (found == index_->providers.end()) return scratch;
   const std::string_view head = type.substr(0, type.find_first_of("./:"));
-  const auto bucket = found->second.by_head.find(View(head));
+  const auto bucket = found->second.by_head.find(ToAbsl(head));
   for (const Mapping* mapping : bucket == found->second.by_head.end() ? found->second.wild : bucket->second) {
     if (mapping->pattern.Matches(type)) scratch.push_back(mapping);
   }
@@ -394,7 +393,7 @@ absl::StatusOr<DescriptorFiles> Registry::DescriptorsOfFingerprint(std::string_v
   for (const auto& set : sets_) {
     if (set->fingerprint == fingerprint) return DescriptorFiles{set->bytes, set->fingerprint};
   }
-  return absl::NotFoundError(absl::StrCat("no schema ", View(fingerprint)));
+  return absl::NotFoundError(absl::StrCat("no schema ", ToAbsl(fingerprint)));
 }
 
 template <typename Find>
@@ -445,7 +444,7 @@ absl::StatusOr<std::vector<int>> Registry::ExtensionNumbers(std::string_view ext
     set->pool->FindAllExtensions(message, &extensions);
     for (const pb::FieldDescriptor* extension : extensions) numbers.insert(extension->number());
   }
-  if (!found) return absl::NotFoundError(absl::StrCat("no message ", View(extendee)));
+  if (!found) return absl::NotFoundError(absl::StrCat("no message ", ToAbsl(extendee)));
   return std::vector<int>(numbers.begin(), numbers.end());
 }
 

@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 // The code unit of "\uXXXX" at the front of `text`; -1: not well-formed.
 int EscapedUnit(std::string_view text) {
   if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return -1;

@@ -5,11 +5,10 @@
 #include <limits>
 
 #include "absl/strings/numbers.h"
+#include "base/text.h"
 
 namespace hookstream::typing {
 namespace {
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // `count` digits at the front of `text`, taken off.
 bool TakeDigits(std::string_view& text, int count, int& value) {

@@ -9,11 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 
 namespace hookstream::verify {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // Letters, digits and `kept` stand for themselves, of the rest each byte is escaped.
 std::string EscapeBytes(std::string_view text, std::string_view kept) {

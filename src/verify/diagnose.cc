@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "provider/context.h"
 #include "verify/sign.h"
 
@@ -20,8 +21,6 @@ using provider::Provider;
 using provider::Request;
 using provider::Source;
 using provider::VerifyRule;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // One reading of a key or a body, with the words for a person if it is the one that matches.
 struct Variant {

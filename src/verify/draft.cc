@@ -18,8 +18,6 @@ using provider::Provider;
 using provider::Source;
 using provider::Value;
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 constexpr std::string_view kForm = "application/x-www-form-urlencoded";
 
 std::string ContentType(const Provider& provider, std::string_view body) {

@@ -20,8 +20,6 @@ using provider::Source;
 
 constexpr char kFormType[] = "application/x-www-form-urlencoded; charset=UTF-8";
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 // Texts in which $WORDS are replaced. Shapes as the providers document them (API references of Stripe, GitHub, Twilio,
 // Slack and OpenAI); every value is made up.
 struct Body {

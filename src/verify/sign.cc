@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "provider/context.h"
 #include "provider/encoding.h"
 #include "provider/extract.h"
@@ -27,8 +28,6 @@ using provider::Scheme;
 using provider::Source;
 using provider::Value;
 using provider::VerifyRule;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // The rule for such a body: a rule whose condition the body's kind asks for (Twilio's for bodies that are no form),
 // otherwise the first whose condition holds, otherwise the first.

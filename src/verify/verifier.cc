@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text.h"
 #include "provider/encoding.h"
 #include "provider/time_text.h"
 #include "verify/code.h"
@@ -26,8 +27,6 @@ using provider::Pieces;
 using provider::Scheme;
 using provider::TimeUnit;
 using provider::VerifyRule;
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // A signature as it came, decoded; usually held without an allocation of its own.
 struct Candidates {
