@@ -1,10 +1,15 @@
 #include "schema/builtin_protos.h"
 
+#include <google/protobuf/descriptor.pb.h>
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "typing/builtin_set.h"
 
 namespace hookstream::schema {
 namespace {
@@ -22,6 +27,28 @@ TEST(BuiltinProtosTest, TheyAreTheFilesOfTheSourceTreeByteForByte) {
   }
   EXPECT_EQ(BuiltinProtos().size(), found);
   EXPECT_GT(found, 10u);
+}
+
+// C++ has has_x() of a field x, and x_size() of a repeated one: a field of such a name beside it does not compile.
+void ExpectNoAccessorTwice(const google::protobuf::DescriptorProto& message, const std::string& scope) {
+  const std::string name = absl::StrCat(scope, ".", message.name());
+  std::set<std::string> fields;
+  for (const auto& field : message.field()) fields.insert(field.name());
+  for (const auto& field : message.field()) {
+    const bool repeated = field.label() == google::protobuf::FieldDescriptorProto::LABEL_REPEATED;
+    const std::string accessor = repeated ? field.name() + "_size" : "has_" + field.name();
+    EXPECT_EQ(fields.count(accessor), 0u) << name << ": " << accessor;
+  }
+  for (const auto& nested : message.nested_type()) ExpectNoAccessorTwice(nested, name);
+}
+
+TEST(BuiltinProtosTest, NoFieldIsCalledAsAnAccessorOfAnother) {
+  google::protobuf::FileDescriptorSet set;
+  const std::string_view bytes = typing::BuiltinDescriptorSet();
+  ASSERT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  for (const auto& file : set.file()) {
+    for (const auto& message : file.message_type()) ExpectNoAccessorTwice(message, file.package());
+  }
 }
 
 }  // namespace
