@@ -73,6 +73,55 @@ TEST(Extract, NamesTwiliosTypesByThingAndStatus) {
   EXPECT_EQ(item.provider_event_id, "tok");
 }
 
+TEST(Extract, TellsTwiliosOtherCallbacksByTheirParameters) {
+  const Provider& twilio = *FindPreset("twilio");
+  struct Case {
+    const char* form;
+    const char* type;
+    const char* id;
+    const char* ordering_key;
+  };
+  // Each also has parameters that a message's or a call's callback is known by.
+  for (const Case& c :
+       {Case{"CallSid=CA1&RecordingSid=RE1&RecordingStatus=completed", "recording.completed", "RE1:completed", "CA1"},
+        {"ConferenceSid=CF1&RecordingSid=RE2&RecordingStatus=absent", "recording.absent", "RE2:absent", "CF1"},
+        {"CallSid=CA1&CallStatus=completed&RecordingSid=RE1&TranscriptionSid=TR1&TranscriptionStatus=failed",
+         "transcription.failed", "TR1:failed", "CA1"},
+        {"CallSid=CA1&TranscriptionSid=GT1&TranscriptionEvent=transcription-content&SequenceId=3",
+         "transcription.transcription-content", "GT1:transcription-content:3", "CA1"},
+        {"EventType=onMessageAdded&ConversationSid=CH1&MessageSid=IM1&RetryCount=1", "conversation.onMessageAdded", "",
+         "CH1"},
+        {"EventType=onUserAdded&ChatServiceSid=IS1", "conversation.onUserAdded", "", "IS1"},
+        {"EventType=READ&MessageSid=SM1&MessageStatus=read", "message.read", "SM1:read", "SM1"},
+        {"CallSid=CA1&CallStatus=completed&RecordingSid=RE1&RecordingUrl=https%3A%2F%2Fx", "call.completed",
+         "CA1:completed", "CA1"}}) {
+    TestRequest request = FormRequest(c.form);
+    const ExtractedItem item = One(twilio, request);
+    EXPECT_EQ(item.type, c.type) << c.form;
+    EXPECT_EQ(item.provider_event_id, c.id) << c.form;
+    EXPECT_EQ(item.ordering_key, c.ordering_key) << c.form;
+  }
+}
+
+TEST(Extract, TakesTwiliosEventStreamsApart) {
+  const std::string one =
+      R"({"specversion":"1.0","type":"com.twilio.messaging.message.sent","source":"/Accounts/AC1/Messages/SM1.json",)"
+      R"("id":"EZ1","time":"2025-11-27T11:09:05.000Z","data":{"messageSid":"SM1"}})";
+  TestRequest request;
+  request.body = "[" + one + R"(,{"specversion":"1.0","type":"com.twilio.voice.status","source":"/b","id":"EZ2"}])";
+  const Extracted extracted = ExtractFrom(*FindPreset("twilio"), request);
+  ASSERT_EQ(extracted.items.size(), 2u);
+  EXPECT_EQ(extracted.items[0].body, one);
+  EXPECT_EQ(extracted.items[1].type, "com.twilio.voice.status");
+  // With batches off.
+  request.body = one;
+  const ExtractedItem item = One(*FindPreset("twilio"), request);
+  EXPECT_EQ(item.type, "com.twilio.messaging.message.sent");
+  EXPECT_EQ(item.provider_event_id, "/Accounts/AC1/Messages/SM1.json EZ1");
+  EXPECT_EQ(item.ordering_key, "/Accounts/AC1/Messages/SM1.json");
+  EXPECT_EQ(item.occurred_at, absl::FromUnixSeconds(1'764'241'745));
+}
+
 TEST(Extract, ReadsSlacksThreeKindsOfBodies) {
   TestRequest event;
   event.body = R"({"type":"event_callback","event_id":"Ev1","event_time":1730000000,"team_id":"T1",)"
