@@ -185,6 +185,71 @@ TEST(Extract, TwoLevelsGiveTheOuterElementToo) {
   EXPECT_EQ(extracted.items[2].body, R"({"id":"p2","messaging":[{"m":1}]})");
 }
 
+TEST(Extract, GivesMetasMessagingEventsTheirTypes) {
+  const Provider& meta = *FindPreset("meta");
+  constexpr std::string_view kParties = R"("sender":{"id":"u1"},"recipient":{"id":"p1"},"timestamp":1730000000123)";
+  const auto event = [&](std::string_view rest) { return "{" + std::string(kParties) + "," + std::string(rest) + "}"; };
+  TestRequest request;
+  request.body = R"({"object":"page","entry":[{"id":"p1","time":1730000000999,"messaging":[)" +
+                 event(R"("message":{"mid":"m_1","text":"hi"})") + "," + event(R"("delivery":{"mids":["m_0"]})") +
+                 "]}," + R"({"id":"p2","messaging":[)" + event(R"("message":{"mid":"m_2"},"prior_message":{})") + "," +
+                 event(R"("postback":{"mid":"m_3","payload":"GO"},"new":1)") + "," + event(R"("new":1,"newer":2)") +
+                 R"(]},{"id":"p3","changes":[{"field":"feed"}]}]})";
+  Extracted extracted = ExtractFrom(meta, request);
+  EXPECT_TRUE(extracted.parsed);
+  ASSERT_EQ(extracted.items.size(), 6u);
+  EXPECT_EQ(extracted.items[0].type, "page.messaging.message");
+  EXPECT_EQ(extracted.items[0].provider_event_id, "p1:m_1");
+  EXPECT_EQ(extracted.items[0].ordering_key, "p1");
+  EXPECT_EQ(extracted.items[0].occurred_at, absl::FromUnixMillis(1'730'000'000'123));
+  EXPECT_EQ(extracted.items[1].type, "page.messaging.delivery");
+  EXPECT_EQ(extracted.items[1].provider_event_id, "");
+  EXPECT_EQ(extracted.items[2].type, "page.messaging.message");
+  EXPECT_EQ(extracted.items[3].type, "page.messaging.postback");
+  EXPECT_EQ(extracted.items[3].provider_event_id, "p2:m_3");
+  EXPECT_EQ(extracted.items[4].type, "page.messaging");
+  EXPECT_EQ(extracted.items[5].type, "unknown");
+  EXPECT_EQ(extracted.items[5].body, R"({"id":"p3","changes":[{"field":"feed"}]})");
+
+  // Taken back: another event than the message.
+  request.body = R"({"object":"instagram","entry":[{"id":"p1","messaging":[)" +
+                 event(R"("message":{"mid":"m_1","is_deleted":true})") + "]}]}";
+  EXPECT_EQ(One(meta, request).provider_event_id, "p1:m_1:true");
+  request.body = R"({"object":"page","entry":[{"id":"p1","standby":[)" + event(R"("read":{"watermark":1})") + "]}]}";
+  EXPECT_EQ(One(meta, request).type, "page.standby.read");
+  // Behind an entry of changes it stays with its entry.
+  request.body =
+      R"({"object":"page","entry":[{"id":"p1","time":1,"changes":[{"field":"feed"}]},{"id":"p1","time":1730000000999,"messaging":[)" +
+      event(R"("read":{"watermark":1})") + "]}]}";
+  extracted = ExtractFrom(meta, request);
+  ASSERT_EQ(extracted.items.size(), 2u);
+  EXPECT_EQ(extracted.items[0].type, "page.feed");
+  EXPECT_EQ(extracted.items[0].occurred_at, absl::FromUnixSeconds(1));
+  EXPECT_EQ(extracted.items[1].type, "page.messaging");
+  EXPECT_EQ(extracted.items[1].occurred_at, std::nullopt) << "milliseconds, not seconds";
+}
+
+TEST(Extract, TellsDiscordsInteractionsFromItsEvents) {
+  const Provider& discord = *FindPreset("discord");
+  TestRequest request;
+  for (const auto& [number, name] : {std::pair{"2", "APPLICATION_COMMAND"},
+                                     {"3", "MESSAGE_COMPONENT"},
+                                     {"4", "APPLICATION_COMMAND_AUTOCOMPLETE"},
+                                     {"5", "MODAL_SUBMIT"},
+                                     {"6", "INTERACTION_6"}}) {
+    request.body = R"({"id":"i1","token":"t","channel_id":"c1","type":)" + std::string(number) + "}";
+    const ExtractedItem item = One(discord, request);
+    EXPECT_EQ(item.type, name);
+    EXPECT_EQ(item.provider_event_id, "i1");
+    EXPECT_EQ(item.ordering_key, "c1");
+  }
+  request.body =
+      R"({"version":1,"type":1,"event":{"type":"ENTITLEMENT_CREATE","timestamp":"2024-10-18T14:42:53.064834"}})";
+  const ExtractedItem item = One(discord, request);
+  EXPECT_EQ(item.type, "ENTITLEMENT_CREATE");
+  EXPECT_TRUE(item.occurred_at.has_value());
+}
+
 TEST(Extract, EmptyListsAreNoEventsAndMissingListsOne) {
   const auto provider = WithEvent("event: {split: /events/*, type: item/t}");
   TestRequest request;
