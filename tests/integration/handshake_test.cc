@@ -253,6 +253,17 @@ std::vector<Exchange> Exchanges(const Ed25519& discord) {
                             .body = body};
            },
        .reply = {204, kJson, ""}},
+      {.name = "discord PING of interactions",
+       .request =
+           [&, seconds](const std::string& key) {
+             const std::string body = R"({"id":"1","application_id":"2","type":1,"token":"t","version":1})";
+             return Request{.source = "discord",
+                            .headers = {{"X-Signature-Timestamp", seconds},
+                                        {"X-Signature-Ed25519",
+                                         discord.Sign(absl::StrCat(seconds, body, key == kSecret ? "" : "x"))}},
+                            .body = body};
+           },
+       .reply = {200, kJson, R"({"type":1})"}},
       {.name = "okta one-time verification",
        .request =
            [](const std::string& key) {

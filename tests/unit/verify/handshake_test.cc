@@ -49,6 +49,20 @@ TEST(Handshake, MetasVerifyTokenIsCompared) {
   EXPECT_EQ(refused->body, "");
 }
 
+TEST(Handshake, DiscordsTwoPingsAreToldApart) {
+  const auto verifier = MustCreate(*FindPreset("discord"), {{.id = "k", .secret = std::string(64, '0')}});
+  TestRequest request;
+  request.body = R"({"version":1,"application_id":"1","type":0})";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kVerified, "k")->status, 204);
+  request.body = R"({"id":"1","application_id":"1","type":1,"token":"t","version":1})";
+  const auto reply = Match(*verifier, request, HandshakePhase::kVerified, "k");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(reply->body, R"({"type":1})");
+  request.body = R"({"version":1,"type":1,"event":{"type":"ENTITLEMENT_CREATE"}})";
+  EXPECT_EQ(Match(*verifier, request, HandshakePhase::kVerified, "k"), std::nullopt);
+}
+
 TEST(Handshake, ZoomsReplyIsComputed) {
   const auto verifier =
       MustCreate(*FindPreset("zoom"), {{.id = "old", .secret = "x"}, {.id = "k", .secret = "zoom-secret-token"}});
