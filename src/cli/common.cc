@@ -25,13 +25,14 @@ CLI::App* AddVerb(CLI::App& parent, int& exit_code, const std::string& name, con
                   const std::string& examples, std::function<void()> run) {
   CLI::App* verb = parent.add_subcommand(name, description);
   verb->footer(absl::StrCat("Examples:\n", examples, "\n\nExit codes: 0 done, 1 failed, 2 wrong command line."));
-  verb->callback([&exit_code, name, run = std::move(run)] {
+  const std::string words = parent.get_parent() == nullptr ? name : absl::StrCat(parent.get_name(), " ", name);
+  verb->callback([&exit_code, words, run = std::move(run)] {
     try {
       run();
       std::cout.flush();
     } catch (const Failure& failure) {
       std::cout.flush();
-      if (!failure.message.empty()) std::cerr << "hookstream " << name << ": " << failure.message << std::endl;
+      if (!failure.message.empty()) std::cerr << "hookstream " << words << ": " << failure.message << std::endl;
       exit_code = failure.exit_code;
     }
   });

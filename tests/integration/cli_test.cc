@@ -22,6 +22,7 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class CliTest : public ::testing::Test {
  protected:
@@ -404,6 +405,7 @@ TEST(CliAloneTest, PresetsAreListedAndPrintedWithoutARelay) {
   EXPECT_EQ(Json(Hookstream({"sources", "presets", "stripe", "-o", "json"}).out)["yaml"].GetString(), one.out);
   const CommandResult unknown = Hookstream({"sources", "presets", "strype"});
   EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, StartsWith("hookstream sources presets: "));
   EXPECT_THAT(unknown.err, HasSubstr("did you mean 'stripe'?"));
 }
 
