@@ -376,6 +376,24 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
     places.push_back(std::move(place));
   }
 
+  // A name that begins another field's pointer is a place of its own there: its field reads it as a second one. A key
+  // that another field names whole stays that field's.
+  std::erase_if(aliases, [&](const auto& alias) {
+    bool begins = false;
+    for (const Place& place : places) {
+      for (const Pointer& pointer : place.pointers) {
+        if (pointer.empty() || pointer[0] != alias.second) continue;
+        if (pointer.size() == 1) return false;
+        begins = true;
+      }
+    }
+    const auto own = std::find_if(places.begin(), places.end(), [&](const Place& p) { return p.field == alias.first; });
+    if (!begins || own->field->numbered) return false;
+    own->pointers.push_back({alias.second});
+    texts[own->field].push_back(PointerSegment(alias.second));
+    return true;
+  });
+
   for (Place& place : places) {
     if (place.pointers.size() == 1 && !place.pointers[0].empty()) {
       Slot& slot = SlotOf(table, place.pointers[0], place.field->numbered);
@@ -395,7 +413,7 @@ absl::Status TableCompiler::Fill(MessageTable& table) {
     }
   }
   Finish(table.root, table, texts);
-  // Both names of a field are one place: that of its json_name. A key that another field names stays that field's.
+  // Both names of a field are otherwise one place: that of its json_name.
   for (const auto& [field, name] : aliases) {
     KeyIndex& index = field->numbered ? table.root.numbered : table.root.keys;
     index.Add(name, index.Find(field->descriptor->json_name()));

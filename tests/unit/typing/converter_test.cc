@@ -37,6 +37,16 @@ TEST(ConverterTest, AFieldIsReadByItsJsonNameAndByItsOwnName) {
   EXPECT_EQ(Notes(both), "/plain_name: duplicate_key: ");
 }
 
+TEST(ConverterTest, AFieldsOwnNameMayBeginAnotherFieldsPointer) {
+  EXPECT_EQ(Converted("from", R"({"whole_part": {"id": "1", "name": "a"}})"),
+            R"({"whole_part":{"id":"1","name":"a"},"whole_part_name":"a"})");
+  EXPECT_EQ(Converted("from", R"({"wholePart": {"id": "1", "name": "a"}})"), R"({"whole_part":{"id":"1","name":"a"}})");
+  EXPECT_EQ(Converted("from", R"({"whole_part": {"id": "2", "name": "b"}, "wholePart": {"id": "1"}})"),
+            R"({"whole_part":{"id":"1"},"whole_part_name":"b"})");
+  EXPECT_EQ(Converted("from", R"({"taken_name": "a"})"), R"({"taker":"a"})");
+  EXPECT_EQ(Converted("from", R"({"takenName": "a"})"), R"({"taken_name":"a"})");
+}
+
 TEST(ConverterTest, ATupleFillsAMessage) {
   EXPECT_EQ(Converted("from", R"({"point": [1.5, 2], "points": [[1, 2], [3], []]})"),
             R"({"point":{"x":1.5,"y":2},"points":[{"x":1,"y":2},{"x":3},{}]})");
