@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "outbound/answer_reader.h"
+#include "tests/support/read_answer.h"
 
 namespace hookstream::outbound {
 namespace {
@@ -16,28 +16,16 @@ void Check(bool holds) {
   if (!holds) std::abort();
 }
 
-absl::StatusOr<Response> Read(std::string_view text, size_t piece) {
-  AnswerReader reader(kBodyMax);
-  while (!text.empty()) {
-    const std::string_view bytes = text.substr(0, piece);
-    text.remove_prefix(bytes.size());
-    const absl::StatusOr<bool> whole = reader.Take(bytes);
-    if (!whole.ok()) return whole.status();
-    if (*whole) return reader.TakeResponse();
-  }
-  if (const absl::Status end = reader.End(); !end.ok()) return end;
-  return reader.TakeResponse();
-}
-
 }  // namespace
 }  // namespace hookstream::outbound
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hookstream::outbound;
+  using hookstream::testing::ReadAnswer;
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const auto whole = Read(text, text.size() + 1);
-  const auto pieces = Read(text, size_t{1} + data[0] % 64);
+  const auto whole = ReadAnswer(text, kBodyMax, text.size() + 1);
+  const auto pieces = ReadAnswer(text, kBodyMax, size_t{1} + data[0] % 64);
   Check(whole.status().code() == pieces.status().code());
   if (!whole.ok()) return 0;
   Check(whole->status >= 200 && whole->status < 300 && whole->status == pieces->status);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "tests/support/read_answer.h"
 
 namespace hookstream::outbound {
 namespace {
@@ -17,18 +18,8 @@ using ::testing::StartsWith;
 
 constexpr int64_t kBodyMax = 1'000;
 
-// What the answer is, or why not; `piece` bytes at a time, and then TLS's end.
 absl::StatusOr<Response> Read(std::string_view text, size_t piece = 1'000'000) {
-  AnswerReader reader(kBodyMax);
-  while (!text.empty()) {
-    const std::string_view bytes = text.substr(0, piece);
-    text.remove_prefix(bytes.size());
-    const absl::StatusOr<bool> whole = reader.Take(bytes);
-    if (!whole.ok()) return whole.status();
-    if (*whole) return reader.TakeResponse();
-  }
-  if (const absl::Status end = reader.End(); !end.ok()) return end;
-  return reader.TakeResponse();
+  return testing::ReadAnswer(text, kBodyMax, piece);
 }
 
 std::string Body(std::string_view text) {
