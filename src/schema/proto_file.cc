@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "schema/naming.h"
 
 namespace hookstream::schema {
 namespace {
@@ -35,6 +36,14 @@ std::string Quoted(std::string_view text) {
   }
   out.push_back('"');
   return out;
+}
+
+// "hookstream/github/v1/team.proto" -> "TeamProto". Left to protoc it would be "Team", which is also the class of a
+// message Team when another file of the package has that.
+std::string OuterClass(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash != path.npos) path.remove_prefix(slash + 1);
+  return CamelName(path.substr(0, path.rfind(".proto"))) + "Proto";
 }
 
 // `{name: "a", names: ["a", "b"]}` as buf format lays messages and lists out.
@@ -177,6 +186,7 @@ class Writer {
     if (!file_.go_package.empty()) Line(0, absl::StrCat("option go_package = ", Quoted(file_.go_package), ";"));
     if (!file_.java_package.empty()) {
       Line(0, "option java_multiple_files = true;");
+      Line(0, absl::StrCat("option java_outer_classname = ", Quoted(OuterClass(file_.path)), ";"));
       Line(0, absl::StrCat("option java_package = ", Quoted(file_.java_package), ";"));
     }
     if (!file_.provider.empty()) {

@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "schema/naming.h"
 #include "typing/builtin_set.h"
 
 namespace hookstream::schema {
@@ -48,6 +50,31 @@ TEST(BuiltinProtosTest, NoFieldIsCalledAsAnAccessorOfAnother) {
   ASSERT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
   for (const auto& file : set.file()) {
     for (const auto& message : file.message_type()) ExpectNoAccessorTwice(message, file.package());
+  }
+}
+
+// Java has a class for each file beside those of its messages, enums and services. protoc calls it as the file, and
+// makes way only for what is in the file itself: of another file's message with that name it writes the class twice.
+TEST(BuiltinProtosTest, NoFilesJavaClassIsThatOfAMessageOfItsPackage) {
+  google::protobuf::FileDescriptorSet set;
+  const std::string_view bytes = typing::BuiltinDescriptorSet();
+  ASSERT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  const auto types_of = [](const google::protobuf::FileDescriptorProto& file) {
+    std::set<std::string> names;
+    for (const auto& message : file.message_type()) names.insert(message.name());
+    for (const auto& type : file.enum_type()) names.insert(type.name());
+    for (const auto& service : file.service()) names.insert(service.name());
+    return names;
+  };
+  std::map<std::string, std::set<std::string>> packages;
+  for (const auto& file : set.file()) packages[file.options().java_package()].merge(types_of(file));
+  for (const auto& file : set.file()) {
+    std::string outer = file.options().java_outer_classname();
+    if (outer.empty()) {
+      outer = CamelName(std::filesystem::path(file.name()).stem().string());
+      if (types_of(file).count(outer) != 0) outer += "OuterClass";
+    }
+    EXPECT_EQ(packages[file.options().java_package()].count(outer), 0u) << file.name() << ": " << outer;
   }
 }
 

@@ -76,6 +76,7 @@ import "google/protobuf/timestamp.proto";
 import "hookstream/v1/mapping.proto";
 
 option java_multiple_files = true;
+option java_outer_classname = "OrderProto";
 option java_package = "acme.v1";
 option (hookstream.v1.provider) = "acme";
 

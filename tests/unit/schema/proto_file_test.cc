@@ -91,6 +91,7 @@ import "hookstream/v1/mapping.proto";
 
 option go_package = "github.com/hookstream/hookstream/clients/go/hookstream/acme_shop/v1;acmeshopv1";
 option java_multiple_files = true;
+option java_outer_classname = "OrderProto";
 option java_package = "dev.hookstream.acme_shop.v1";
 option (hookstream.v1.provider) = "acme";
 
