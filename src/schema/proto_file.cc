@@ -200,7 +200,7 @@ class Writer {
 
   std::string TypeText(const ProtoField& field) const {
     const bool google = absl::StartsWith(field.type, "google.");
-    const std::string type = google && google_taken_ ? "." + field.type : field.type;
+    std::string type = google && google_taken_ ? "." + field.type : field.type;
     switch (field.cardinality) {
       case Cardinality::kSingle: return type;
       case Cardinality::kOptional: return "optional " + type;
