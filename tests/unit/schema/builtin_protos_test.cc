@@ -31,6 +31,14 @@ TEST(BuiltinProtosTest, TheyAreTheFilesOfTheSourceTreeByteForByte) {
   EXPECT_GT(found, 10u);
 }
 
+google::protobuf::FileDescriptorSet BuiltinFiles() {
+  google::protobuf::FileDescriptorSet set;
+  const std::string_view bytes = typing::BuiltinDescriptorSet();
+  EXPECT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  EXPECT_GT(set.file_size(), 10);
+  return set;
+}
+
 // C++ has has_x() of a field x, and x_size() of a repeated one: a field of such a name beside it does not compile.
 void ExpectNoAccessorTwice(const google::protobuf::DescriptorProto& message, const std::string& scope) {
   const std::string name = absl::StrCat(scope, ".", message.name());
@@ -45,9 +53,7 @@ void ExpectNoAccessorTwice(const google::protobuf::DescriptorProto& message, con
 }
 
 TEST(BuiltinProtosTest, NoFieldIsCalledAsAnAccessorOfAnother) {
-  google::protobuf::FileDescriptorSet set;
-  const std::string_view bytes = typing::BuiltinDescriptorSet();
-  ASSERT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  const google::protobuf::FileDescriptorSet set = BuiltinFiles();
   for (const auto& file : set.file()) {
     for (const auto& message : file.message_type()) ExpectNoAccessorTwice(message, file.package());
   }
@@ -56,9 +62,7 @@ TEST(BuiltinProtosTest, NoFieldIsCalledAsAnAccessorOfAnother) {
 // Java has a class for each file beside those of its messages, enums and services. protoc calls it as the file, and
 // makes way only for what is in the file itself: of another file's message with that name it writes the class twice.
 TEST(BuiltinProtosTest, NoFilesJavaClassIsThatOfAMessageOfItsPackage) {
-  google::protobuf::FileDescriptorSet set;
-  const std::string_view bytes = typing::BuiltinDescriptorSet();
-  ASSERT_TRUE(set.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+  const google::protobuf::FileDescriptorSet set = BuiltinFiles();
   const auto types_of = [](const google::protobuf::FileDescriptorProto& file) {
     std::set<std::string> names;
     for (const auto& message : file.message_type()) names.insert(message.name());
